@@ -1,0 +1,104 @@
+// plan/plan.h - A recovery plan: a graph of typed steps for one scenario. Pure: no I/O.
+//
+// compile() turns the validated tree of a plan (from the platform file) into a Plan: every
+// reference resolved to an edge, every cycle, unknown step, unknown output and unknown word found,
+// all findings at once with line and column. A Plan is immutable; the engine asks it what depends
+// on what, and resolves a step's configuration once its inputs are known.
+//
+// Threads: immutable after compile().
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/step.h"
+#include "schema/fields.h"
+#include "schema/value.h"
+
+namespace lifeboat::plan {
+
+// Known step types, by name. Filled once, in app/registry.cpp.
+class StepTypes {
+ public:
+  void add(StepType type);
+  const StepType* find(std::string_view name) const;
+  std::vector<std::string> names() const;
+  const std::map<std::string, StepType, std::less<>>& all() const { return types_; }
+
+ private:
+  std::map<std::string, StepType, std::less<>> types_;
+};
+
+struct Retry {
+  int times = 0;  // besides the first attempt; only errors of kind unavailable are retried
+  std::chrono::nanoseconds backoff = std::chrono::seconds(1);  // doubled each time, with jitter
+};
+enum class OnFailure { pause, stop, go_on };
+
+struct StepNode {
+  std::string name;
+  std::string type;
+  Value config;                    // validated; strings may still hold ${...}
+  std::string why;                 // `description:` of the file, for people
+  std::vector<std::string> after;  // all steps it waits for: references and `after:`, sorted
+  std::optional<std::chrono::nanoseconds> timeout;
+  Retry retry;
+  OnFailure on_failure = OnFailure::pause;
+  std::map<std::string, Shape> outputs;  // declared by type and configuration
+  Mark mark;
+};
+
+struct InputField {
+  std::string name;
+  Shape shape;
+  std::string ask;  // prompt
+  Value fallback;   // null: required
+  bool secret = false;
+};
+
+struct Plan {
+  std::string name;
+  std::string scenario;
+  std::vector<InputField> inputs;
+  std::vector<StepNode> steps;  // in the order of the file
+  const StepNode* find(std::string_view name) const;
+  // Steps in an order that respects all edges; ties in the order of the file.
+  std::vector<std::string> topological() const;
+};
+
+// Facts that expressions may refer to besides steps: `inputs.*`, `sources.NAME`, `run.*`,
+// `point.*`, `platform.*`.
+struct CompileContext {
+  const StepTypes* types = nullptr;
+  std::map<std::string, Value> sources;  // names that `${sources.X}` and `source: X` may use
+};
+
+// `tree` is plans.NAME of the platform file (unvalidated). Appends all findings; the Plan is fit
+// for use only when none was added.
+Plan compile(const std::string& name, const Value& tree, const CompileContext& context,
+             std::vector<Finding>& findings);
+
+// What is known when a step is about to run.
+struct Scope {
+  Value inputs;                          // map
+  Value sources;                         // map: what `${sources.X}` gives
+  Value run;                             // map: id, point, started ...
+  std::map<std::string, Value> outputs;  // of steps that are done
+  // Steps that were skipped: what needs their outputs is skipped too.
+  std::vector<std::string> skipped;
+};
+
+// Resolves every ${...}; taint travels along. Errors: invalid with the place; not_found when an
+// output is not there (code automatic).
+Result<Value> resolve(const Value& config, const Scope& scope);
+
+// Names of steps whose outputs `config` refers to.
+std::vector<std::string> references(const Value& config);
+
+// The graph for people: "dot" text, or one line a step with its waves.
+std::string graph_dot(const Plan& plan);
+
+}  // namespace lifeboat::plan
