@@ -1,0 +1,191 @@
+"""The components of the testbed: how each is brought up in a folder, and what it tells of itself.
+
+A folder of the testbed holds: `component` (its name; written first, so that `down` knows what it
+looks at whatever happened), `env` (KEY=VALUE lines, written last: the component is up), `run/` (the
+records of its processes, see process.py), `password` (0600), logs and the component's own files.
+
+Running folders are listed in /tmp/lifeboat-testbed.UID, one symbolic link each, until `down`.
+"""
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import process
+from postgres_server import SUPERUSER, PostgresServer
+from rabbitmq_server import PORTS, RabbitmqServer
+
+HERE = Path(__file__).parent
+REGISTRY = Path(f"/tmp/lifeboat-testbed.{os.getuid()}")
+ATTEMPTS = 3  # a port that was free may be taken a moment later
+
+
+class Postgres:
+    """PostgreSQL 15, scram-sha-256 everywhere, nothing forced to disk."""
+    prefix = "TESTBED_POSTGRES_"
+    setting = "a line for postgresql.conf"
+
+    @staticmethod
+    def up(directory, password, settings):
+        server = PostgresServer(directory)
+        if not server.data.exists():
+            server.make(password, process.free_ports(1)[0], settings, durable=False)
+        else:
+            server.move_to(process.free_ports(1)[0])
+        server.start()
+        identifier = server.wait_until_ready(password)
+        port = server.port()
+        return {"HOST": "127.0.0.1", "PORT": port, "USER": SUPERUSER,
+                "URL": f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres",
+                "DATA_DIR": server.data, "SOCKET_DIR": server.socket_dir, "LOG": server.log,
+                "SYSTEM_IDENTIFIER": identifier, "PID": process.live_pid(server.pid_file)}
+
+    @staticmethod
+    def down(directory, kill):
+        PostgresServer(directory).stop(kill)
+
+
+class Rabbitmq:
+    """RabbitMQ 3.10 with the management API; the administrator is `admin`, there is no guest."""
+    prefix = "TESTBED_RABBITMQ_"
+    setting = "a line for rabbitmq.conf"
+
+    @staticmethod
+    def up(directory, password, settings):
+        server = RabbitmqServer(directory)
+        server.stop(kill=True)
+        server.make("admin", password, dict(zip(PORTS, process.free_ports(len(PORTS)))), settings)
+        server.start()
+        node = server.wait_until_ready("admin", password)
+        ports = server.ports()
+        return {"HOST": "127.0.0.1", "PORT": ports["management"], "AMQP_PORT": ports["amqp"],
+                "URL": f"http://127.0.0.1:{ports['management']}", "USER": "admin", "NODE": node,
+                "DATA_DIR": server.directory / "database", "LOG": server.log,
+                "PID": process.live_pid(server.pid_file)}
+
+    @staticmethod
+    def down(directory, kill):
+        RabbitmqServer(directory).stop(kill)
+
+
+class GitHttp:
+    """`git http-backend` with basic authentication, and one empty bare repository."""
+    prefix = "TESTBED_GIT_"
+    setting = "the name of one more empty repository"
+
+    @staticmethod
+    def up(directory, _password, settings):
+        root = directory / "repositories"
+        for name in ("testbed.git", *settings):
+            if not (root / name).exists():
+                subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main",
+                                root / name], check=True, stdin=subprocess.DEVNULL)
+        port, log = process.free_ports(1)[0], directory / "git-http.log"
+        pid_file = directory / "run" / "git-http.pid"
+        pid_file.parent.mkdir(exist_ok=True)
+        pid = process.launch(
+            [str((HERE / "git_http.py").resolve()), "--root", str(root), "--port", str(port),
+             "--user", "git", "--password-file", str(directory / "password")],
+            pid_file=pid_file, log=log, chdir=str(directory), env={"HOME": str(directory)})
+        dead = process.poll(lambda: process.is_listening(port) or not process.live_pid(pid_file),
+                            60) is None or not process.live_pid(pid_file)
+        if dead:
+            raise process.Failure(f"the git server does not start:\n{process.last_lines(log)}")
+        return {"HOST": "127.0.0.1", "PORT": port, "USER": "git",
+                "URL": f"http://127.0.0.1:{port}/testbed.git", "BASE": f"http://127.0.0.1:{port}",
+                "ROOT": root, "REPOSITORY": root / "testbed.git", "LOG": log, "PID": pid}
+
+    @staticmethod
+    def down(directory, kill):
+        process.end(directory / "run" / "git-http.pid",
+                    signal.SIGKILL if kill else signal.SIGTERM)
+
+
+COMPONENTS = {"postgres": Postgres, "rabbitmq": Rabbitmq, "git-http": GitHttp}
+
+
+def component_of(directory):
+    """The name of the component whose folder this is, or None."""
+    try:
+        name = (directory / "component").read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return name if name in COMPONENTS else None
+
+
+def bring_up(name, directory, settings=()):
+    """Bring a component up in a new or empty folder; what it tells of itself, by key."""
+    directory = Path(directory).absolute()
+    if directory.exists() and any(directory.iterdir()):
+        raise process.Failure(f"{directory} is not empty; choose a new folder, or take down what "
+                              f"is in it: testbed/down {directory}")
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711)
+    (directory / "component").write_text(f"{name}\n")
+    register(directory)
+    password = secrets.token_urlsafe(24)
+    process.write_atomically(directory / "password", password)
+    facts = attempt(name, directory, password, settings)
+    facts = {**facts, "PASSWORD_FILE": directory / "password", "DIR": directory}
+    lines = [f"{COMPONENTS[name].prefix}{key}={value}\n" for key, value in facts.items()]
+    process.write_atomically(directory / "env", "".join(lines))
+    return facts
+
+
+def attempt(name, directory, password, settings):
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return COMPONENTS[name].up(directory, password, settings)
+        except process.Failure:
+            COMPONENTS[name].down(directory, True)
+            if left == 0:
+                raise
+    raise AssertionError("unreachable")
+
+
+def take_down(directory, kill=False):
+    """End its processes and remove the folder. True if there was one."""
+    directory = Path(directory).absolute()
+    link = REGISTRY / link_name(directory)
+    if not directory.exists():
+        link.unlink(missing_ok=True)
+        forget_empty_registry()
+        return False
+    name = component_of(directory)
+    if name is None:
+        raise process.Failure(f"{directory} was not made by testbed/up; nothing is touched")
+    COMPONENTS[name].down(directory, kill)
+    shutil.rmtree(directory)
+    link.unlink(missing_ok=True)
+    forget_empty_registry()
+    return True
+
+
+def link_name(directory):
+    return hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+
+
+def register(directory):
+    REGISTRY.mkdir(mode=0o700, exist_ok=True)
+    if REGISTRY.stat().st_uid != os.getuid():
+        raise process.Failure(f"{REGISTRY} belongs to somebody else; remove it")
+    link = REGISTRY / link_name(directory)
+    link.unlink(missing_ok=True)
+    link.symlink_to(directory)
+
+
+def forget_empty_registry():
+    try:
+        REGISTRY.rmdir()
+    except OSError:
+        pass  # others are listed there, or it is gone already
+
+
+def registered():
+    """Every folder that is up, or that was not taken down."""
+    if not REGISTRY.is_dir():
+        return []
+    return [Path(os.readlink(link)) for link in sorted(REGISTRY.iterdir())]

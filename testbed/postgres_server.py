@@ -1,0 +1,1 @@
+../examples/shop/recovery/postgres_server.py

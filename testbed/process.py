@@ -1,0 +1,1 @@
+../examples/shop/recovery/process.py

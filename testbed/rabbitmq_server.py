@@ -1,0 +1,1 @@
+../examples/shop/recovery/rabbitmq_server.py
