@@ -1,0 +1,72 @@
+// backup/backup.h - Captures sources into snapshots, ties them to a recovery point, puts one back.
+//
+// The meeting place of sources and repository: neither knows the other. back_up() captures all
+// sources at once (their moments lie close together; the skew is recorded), stores the bundle, and
+// commits one point. A source that fails makes the point partial, never silently absent.
+//
+// Threads: one call at a time per repository session; progress is called from any thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/operation.h"
+#include "repo/repository.h"
+#include "repo/session.h"
+#include "source/source.h"
+
+namespace lifeboat::backup {
+
+struct NamedSource {
+  std::string name;  // as in the platform file
+  std::string type;
+  std::unique_ptr<source::Source> source;
+  // Set when the source could not even be made (a secret is missing): its member is a failure.
+  std::optional<Error> broken;
+};
+
+struct SourceResult {
+  std::string name;
+  std::optional<repo::Snapshot> snapshot;
+  std::optional<Error> error;  // set exactly when there is no snapshot
+};
+
+struct BackupReport {
+  std::vector<SourceResult> sources;  // in the order given
+  std::optional<repo::Point> point;   // absent when no source could be captured
+  bool complete = false;
+};
+
+struct SourceProgress {
+  std::string source;
+  repo::SinkProgress done;
+  bool finished = false;
+};
+
+// Reads one file of the bundle's closure at a time: path within the bundle -> path on this machine.
+using BundleFiles = std::map<std::string, std::string>;
+
+struct BackupOptions {
+  BundleFiles bundle;
+  std::string platform;  // name; a fact of the bundle
+  std::function<void(const SourceProgress&)> progress;
+};
+
+// Errors: only when nothing can be stored at all (repository unreachable, full, stopped); a failing
+// source is in the report.
+Result<BackupReport> back_up(const Operation& op, repo::Repository& repository,
+                             std::vector<NamedSource>& sources, const BackupOptions& options);
+
+// Captures one source as a snapshot of the given kind in a session of its own.
+Result<repo::Snapshot> capture_one(const Operation& op, repo::Repository& repository,
+                                   source::Source& source, const repo::SnapshotDraft& draft);
+
+// Unpacks the bundle of a snapshot into `directory` (made, 0700; files 0600, executables 0700).
+// Answers the paths. Names that would leave the directory are refused.
+Result<std::vector<std::string>> unpack_bundle(const Operation& op, repo::Repository& repository,
+                                               const Id& bundle, const std::string& directory);
+
+}  // namespace lifeboat::backup

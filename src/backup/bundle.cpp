@@ -1,0 +1,140 @@
+#include "backup/bundle.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace lifeboat::backup {
+namespace {
+
+// Bundles are configuration: a plan that names gigabytes has made a mistake.
+constexpr std::uint64_t bundle_file_limit_bytes = 64u << 20;
+
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+tl::unexpected<Error> file_error(const std::string& path) {
+  const int error = errno;
+  const auto kind = error == ENOENT                     ? Error::Kind::not_found
+                    : error == EACCES || error == EPERM ? Error::Kind::denied
+                                                        : Error::Kind::unavailable;
+  const auto code =
+      error == ENOSPC || error == EDQUOT ? Error::Code::no_space : Error::Code::automatic;
+  return fail(kind, "bundle file " + printable(path) + ": " + std::strerror(error), "", code);
+}
+
+Result<void> store_file(const Operation& op, capture::Sink& sink, const std::string& name,
+                        const std::string& path) {
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status{};
+  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return file_error(path);
+  if (!S_ISREG(status.st_mode) ||
+      static_cast<std::uint64_t>(status.st_size) > bundle_file_limit_bytes) {
+    return fail(Error::Kind::invalid,
+                "bundle file " + printable(path) + " is no regular file of at most 64 MiB",
+                "name only configuration and scripts in `include:` and in steps",
+                Error::Code::usage);
+  }
+  capture::Item item;
+  item.name = name;
+  item.kind = capture::ItemKind::file;
+  capture::FileMetadata metadata;
+  metadata.mode = static_cast<std::uint32_t>(status.st_mode & 0777);
+  metadata.mtime = {status.st_mtim.tv_sec, static_cast<std::uint32_t>(status.st_mtim.tv_nsec)};
+  item.file = metadata;
+  TRY_DO(sink.begin(op, item));
+  Bytes buffer(1u << 20);
+  for (;;) {
+    const ssize_t got = ::read(file.fd(), buffer.data(), buffer.size());
+    if (got < 0) return file_error(path);
+    if (got == 0) break;
+    TRY_DO(sink.write(op, ByteView(buffer).first(static_cast<std::size_t>(got))));
+  }
+  return sink.finish(op, item);
+}
+
+bool stays_inside(const std::string& name) {
+  const std::filesystem::path path(name);
+  return !name.empty() && !path.is_absolute() && name.find('\0') == std::string::npos &&
+         std::ranges::none_of(path, [](const auto& part) { return part == ".." || part == "."; });
+}
+
+Result<void> unpack_file(const Operation& op, capture::Feed& feed, const capture::Item& item,
+                         const std::filesystem::path& target) {
+  std::error_code error;
+  std::filesystem::create_directories(target.parent_path(), error);
+  if (error) {
+    return fail(Error::Kind::unavailable, target.parent_path().string() + ": " + error.message());
+  }
+  const bool program = item.file && (item.file->mode & 0100) != 0;
+  const File file(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                         program ? 0700 : 0600));
+  if (file.fd() < 0) return file_error(target);
+  TRY(std::unique_ptr<capture::Reader> reader, feed.open(op, item));
+  Bytes buffer(1u << 20);
+  for (;;) {
+    TRY(const std::size_t got, reader->read(op, buffer));
+    if (got == 0) return {};
+    for (std::size_t at = 0; at < got;) {
+      const ssize_t put = ::write(file.fd(), buffer.data() + at, got - at);
+      if (put < 0) return file_error(target);
+      at += static_cast<std::size_t>(put);
+    }
+  }
+}
+
+}  // namespace
+
+Result<repo::Snapshot> store_bundle(const Operation& op, repo::Session& session,
+                                    const BackupOptions& options) {
+  repo::SnapshotDraft draft;
+  draft.kind = repo::SnapshotKind::bundle;
+  draft.facts["platform"] = options.platform;
+  TRY(std::unique_ptr<repo::SnapshotSink> sink, session.snapshot(op, draft));
+  std::vector<std::string> names;
+  for (const auto& [name, path] : options.bundle) names.push_back(name);
+  std::ranges::sort(names, capture::name_before);
+  capture::Moments moments;
+  moments.begin = moments.consistent_at = op.clock->wall();
+  for (const std::string& name : names) {
+    TRY_DO(store_file(op, *sink, name, options.bundle.at(name)));
+  }
+  moments.end = op.clock->wall();
+  TRY_DO(sink->commit(op, moments));
+  return sink->snapshot();
+}
+
+Result<std::vector<std::string>> unpack_bundle(const Operation& op, repo::Repository& repository,
+                                               const Id& bundle, const std::string& directory) {
+  TRY(const std::shared_ptr<capture::Feed> feed, repository.feed(op, bundle));
+  TRY(std::unique_ptr<capture::Cursor> cursor, feed->items(op));
+  std::vector<std::string> names;
+  for (;;) {
+    TRY(const std::optional<capture::Item> item, cursor->next(op));
+    if (!item) return names;
+    if (!stays_inside(item->name)) {
+      return fail(Error::Kind::corrupt,
+                  "the bundle holds a hostile name: " + printable(item->name));
+    }
+    TRY_DO(unpack_file(op, *feed, *item, std::filesystem::path(directory) / item->name));
+    names.push_back(item->name);
+  }
+}
+
+}  // namespace lifeboat::backup

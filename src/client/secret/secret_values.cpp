@@ -1,0 +1,143 @@
+#include "client/secret/secret_values.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+namespace lifeboat {
+namespace {
+
+constexpr std::size_t secret_limit_bytes = 1u << 20;
+
+// Calls `visit` for every value below `value` whose shape is `secret`.
+Result<void> each_secret(Value& value, const Record& record,
+                         const std::function<Result<void>(Value&)>& visit);
+
+Result<void> each_secret(Value& value, const Shape& shape,
+                         const std::function<Result<void>(Value&)>& visit) {
+  switch (shape.kind) {
+    case Shape::Kind::secret:
+      return value.is_null() ? Result<void>{} : visit(value);
+    case Shape::Kind::list:
+      if (value.is(Value::Type::list)) {
+        for (Value& item : value.list()) TRY_DO(each_secret(item, *shape.inner, visit));
+      }
+      return {};
+    case Shape::Kind::map:
+      if (value.is(Value::Type::map)) {
+        for (auto& [key, item] : value.map()) TRY_DO(each_secret(item, *shape.inner, visit));
+      }
+      return {};
+    case Shape::Kind::record:
+      return each_secret(value, *shape.record, visit);
+    default:
+      return {};
+  }
+}
+
+Result<void> each_secret(Value& value, const Record& record,
+                         const std::function<Result<void>(Value&)>& visit) {
+  if (!value.is(Value::Type::map)) return {};
+  for (const Field& field : record.fields) {
+    const auto found = value.map().find(field.name);
+    if (found != value.map().end()) TRY_DO(each_secret(found->second, field.shape, visit));
+  }
+  return {};
+}
+
+Result<std::string> read_secret_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    const auto kind = errno == ENOENT ? Error::Kind::not_found : Error::Kind::denied;
+    return fail(kind, "secret file " + path + ": " + std::strerror(errno),
+                "put the secret there, readable by this user only");
+  }
+  std::string text;
+  std::array<char, 4096> buffer{};
+  ssize_t got = 0;
+  while ((got = ::read(fd, buffer.data(), buffer.size())) > 0 && text.size() < secret_limit_bytes) {
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  ::close(fd);
+  if (got < 0) return fail(Error::Kind::unavailable, "secret file " + path + ": cannot be read");
+  if (text.size() >= secret_limit_bytes) {
+    return fail(Error::Kind::invalid, "secret file " + path + " is larger than 1 MiB");
+  }
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+Result<std::string> secret_of(const Operation& op, const Value& place,
+                              const SecretSources& sources) {
+  if (place.has("env")) {
+    const std::string& name = place.at("env").string();
+    const char* text = std::getenv(name.c_str());
+    if (text == nullptr) {
+      return fail(Error::Kind::not_found, "environment variable " + name + " is not set",
+                  "set it to the secret that " + place.mark().text() + " asks for");
+    }
+    return std::string(text);
+  }
+  if (place.has("file")) {
+    const std::string& path = place.at("file").string();
+    return read_secret_file(path.starts_with('/') ? path : sources.directory + "/" + path);
+  }
+  if (place.has("exec")) {
+    Command command;
+    for (const Value& word : place.at("exec").list()) command.argv.push_back(word.string());
+    command.directory = sources.directory;
+    TRY(Finished done, sources.launcher->run(op, command));
+    if (done.status != 0) {
+      return fail(Error::Kind::unavailable,
+                  command.argv[0] + " (asked for a secret) ended with status " +
+                      std::to_string(done.status),
+                  done.errors);
+    }
+    if (done.output.ends_with('\n')) done.output.pop_back();
+    return std::move(done.output);
+  }
+  return fail(Error::Kind::invalid, "a secret needs one of env, file, exec", "",
+              Error::Code::usage);
+}
+
+}  // namespace
+
+Result<void> reveal_secrets(const Operation& op, Value& value, const Record& record,
+                            const SecretSources& sources) {
+  return each_secret(value, record, [&](Value& place) -> Result<void> {
+    if (place.is(Value::Type::map)) {
+      TRY(std::string text, secret_of(op, place, sources));
+      const Mark mark = place.mark();
+      place = Value(std::move(text));
+      place.at_mark(mark);
+    }
+    place.taint();
+    if (sources.launcher != nullptr && place.is(Value::Type::string)) {
+      sources.launcher->mask(Secret(place.string()));
+    }
+    return {};
+  });
+}
+
+std::vector<std::string> secret_places(const Value& value, const Record& record) {
+  std::vector<std::string> places;
+  Value copy = value;
+  const auto note = [&](Value& place) -> Result<void> {
+    if (place.has("env")) places.push_back("environment variable " + place.text("env"));
+    if (place.has("file")) places.push_back("file " + place.text("file"));
+    if (place.has("exec") && !place.at("exec").list().empty()) {
+      places.push_back("program " + place.at("exec").list()[0].string());
+    }
+    return {};
+  };
+  if (!each_secret(copy, record, note)) places.clear();  // note() never fails
+  return places;
+}
+
+}  // namespace lifeboat

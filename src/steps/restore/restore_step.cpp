@@ -1,0 +1,222 @@
+#include "steps/restore/restore_step.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backup/backup.h"
+#include "client/process/launcher.h"
+#include "client/secret/secret_values.h"
+
+namespace lifeboat::steps {
+namespace {
+
+using plan::Observation;
+using plan::State;
+
+class RestoreStep final : public plan::Step {
+ public:
+  RestoreStep(const RestoreWorld& world, Value config, plan::StepContext& context)
+      : world_(world), config_(std::move(config)), context_(context) {}
+
+  Result<void> preflight(const Operation& op) override {
+    TRY(const Id snapshot, snapshot_id());
+    TRY(const auto feed, world_.repository->feed(op, snapshot));
+    // The target may not exist yet (its address is the output of another step): observe looks.
+    return {};
+  }
+
+  Result<Observation> observe(const Operation& op) override {
+    TRY_DO(connect(op));
+    TRY(const source::TargetState target, target_->target(op));
+    Observation seen;
+    seen.summary = target.summary;
+    seen.before.set("identity", target.identity);
+    seen.would = fmt::format("restore snapshot {} of {}", snapshot_.brief(), name());
+    switch (target.occupancy) {
+      case source::Occupancy::absent:
+      case source::Occupancy::empty:
+        return seen;
+      case source::Occupancy::ours:
+        observe_marker(*target.marker, seen);
+        return seen;
+      case source::Occupancy::foreign:
+        seen.state = keeps_aside() ? State::absent : State::foreign;
+        seen.would = "keep aside what is there, then " + seen.would;
+        return seen;
+    }
+    return seen;
+  }
+
+  Result<void> apply(const Operation& op) override {
+    TRY_DO(connect(op));
+    TRY_DO(capture_what_is_there(op));
+    source::RestoreOptions options;
+    options.marker = {.run = context_.run(),
+                      .step = context_.step(),
+                      .generation = context_.generation(),
+                      .snapshot = snapshot_.brief()};
+    options.foreign = keeps_aside() ? source::Foreign::keep_aside : source::Foreign::refuse;
+    for (const Value& only :
+         config_.at("only").is(Value::Type::list) ? config_.at("only").list() : Value::List{}) {
+      options.only.push_back(only.string());
+    }
+    options.progress = [this](std::uint64_t done, std::uint64_t total) {
+      context_.progress(done, total, "bytes");
+    };
+    TRY(report_, target_->restore(op, *feed_, options));
+    for (const std::string& remark : report_.remarks) context_.log(remark);
+    return {};
+  }
+
+  Result<plan::Verification> verify(const Operation& op) override {
+    TRY_DO(connect(op));
+    TRY(const source::TargetState target, target_->target(op));
+    TRY(const std::vector<source::Check> checks, target_->verify(op, *feed_));
+    plan::Verification proof;
+    for (const source::Check& check : checks) {
+      proof.checks.push_back({check.name, check.expected, check.actual, check.ok});
+    }
+    if (checks.empty()) {
+      return fail(Error::Kind::invalid, name() + ": nothing could be compared",
+                  "a restore that proves nothing is not green; look at the snapshot with `ls`");
+    }
+    proof.outputs.set("identity", target.identity);
+    proof.outputs.set("snapshot", snapshot_.hex());
+    for (const auto& [fact, value] : feed_->moments().facts) {
+      if (fact.starts_with("lost.")) proof.losses.push_back(fact.substr(5) + ": " + value);
+    }
+    proof.kept_aside = report_.kept_aside;
+    proof.remarks = report_.remarks;
+    return proof;
+  }
+
+  Result<void> undo(const Operation&, const Value&) override {
+    return fail(Error::Kind::invalid, "a restore is irreversible",
+                "what was there before was kept aside: `lifeboat kept`");
+  }
+
+ private:
+  const std::string& name() const { return config_.at("source").string(); }
+  bool keeps_aside() const { return config_.text("foreign", "refuse") == "keep_aside"; }
+
+  Result<Id> snapshot_id() const {
+    const auto found = world_.snapshots.find(name());
+    if (found == world_.snapshots.end()) {
+      return fail(Error::Kind::not_found, "the recovery point holds no snapshot of " + name(),
+                  "choose another point (`lifeboat points`), or take this step out of the plan");
+    }
+    return found->second;
+  }
+
+  // Opens feed and target once; both stay for the life of the step.
+  Result<void> connect(const Operation& op) {
+    if (target_) return {};
+    TRY(snapshot_, snapshot_id());
+    TRY(feed_, world_.repository->feed(op, snapshot_));
+    const auto& configured = world_.sources.at(name());
+    const source::SourceType* type = world_.types->find(configured.type);
+    TRY(Value config, type->retarget(configured.config, config_.text("into"), config_.at("with")));
+    TRY_DO(reveal_secrets(
+        op, config, type->fields,
+        {.launcher = &context_.launcher(), .directory = context_.bundle_directory()}));
+    const source::Context context{.clock = &context_.clock(),
+                                  .launcher = &context_.launcher(),
+                                  .directory = context_.bundle_directory()};
+    TRY(target_, type->make(config, context));
+    captures_first_ = type->keeps_aside == source::KeepsAside::by_capture;
+    return {};
+  }
+
+  void observe_marker(const source::Marker& marker, Observation& seen) const {
+    const bool mine = marker.run == context_.run() && marker.step == context_.step();
+    seen.generation = marker.generation;
+    if (mine) {
+      seen.state = marker.done ? State::ours_done : State::ours_partial;
+      return;
+    }
+    // Another run's work is as foreign as anybody's: it may be what production runs on by now.
+    seen.summary += fmt::format(" (restored by run {}, step {})", marker.run, marker.step);
+    seen.state = keeps_aside() ? State::absent : State::foreign;
+    seen.would = "keep aside what is there, then " + seen.would;
+  }
+
+  // Sources that cannot rename what is there are captured into the repository before a change.
+  Result<void> capture_what_is_there(const Operation& op) {
+    if (!captures_first_ || !keeps_aside()) return {};
+    TRY(const source::TargetState target, target_->target(op));
+    const bool mine = target.marker && target.marker->run == context_.run();
+    if (mine || target.occupancy == source::Occupancy::absent ||
+        target.occupancy == source::Occupancy::empty) {
+      return {};
+    }
+    repo::SnapshotDraft draft;
+    draft.kind = repo::SnapshotKind::kept;
+    draft.source = name();
+    draft.source_type = world_.sources.at(name()).type;
+    draft.run = context_.run();
+    draft.facts["target"] = target.identity;
+    TRY(const repo::Snapshot kept, backup::capture_one(op, *world_.repository, *target_, draft));
+    context_.log("kept aside in the repository as snapshot " + kept.id.brief());
+    return {};
+  }
+
+  const RestoreWorld& world_;
+  const Value config_;
+  plan::StepContext& context_;
+  Id snapshot_;
+  std::shared_ptr<capture::Feed> feed_;
+  std::unique_ptr<source::Source> target_;
+  source::RestoreReport report_;
+  bool captures_first_ = false;
+};
+
+Record restore_fields() {
+  return {.name = "restore",
+          .help = "Puts one source of the recovery point back, and compares it item by item.",
+          .fields = {{.name = "source",
+                      .shape = shape::string(),
+                      .help = "name of the source, as under `sources:`",
+                      .required = true},
+                     {.name = "into",
+                      .shape = shape::string(),
+                      .help = "where: the URL or path of the new system",
+                      .required = true},
+                     {.name = "with",
+                      .shape = shape::any(),
+                      .help = "fields of the source that are other for the target: user, password"},
+                     {.name = "only",
+                      .shape = shape::string_or_list(),
+                      .help = "items, or folders of items, to put back; default: all"},
+                     {.name = "foreign",
+                      .shape = shape::choice({"refuse", "keep_aside"}),
+                      .help = "what to do with data that is there and not ours",
+                      .fallback = Value("refuse")}},
+          .short_form = {},
+          .reserved = {}};
+}
+
+}  // namespace
+
+plan::StepType restore_step(const RestoreWorld& world) {
+  plan::StepType type;
+  type.name = "restore";
+  type.help = restore_fields().help;
+  type.fields = restore_fields();
+  type.outputs = {{"identity", shape::string()}, {"snapshot", shape::string()}};
+  type.effects = [](const Value& config) {
+    return std::vector<std::string>{config.text("into", "(not known yet)")};
+  };
+  type.make = [&world](const Value& config,
+                       plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
+    const std::string source = config.text("source");
+    if (!world.sources.contains(source)) {
+      return fail(Error::Kind::invalid, "restore: there is no source " + source, "",
+                  Error::Code::usage);
+    }
+    return std::make_unique<RestoreStep>(world, config, context);
+  };
+  return type;
+}
+
+}  // namespace lifeboat::steps
