@@ -37,28 +37,28 @@ struct Shape {
     any,       // any tree
   };
   Kind kind = Kind::string;
-  std::vector<std::string> choices;
-  std::shared_ptr<const Shape> inner;
-  std::shared_ptr<const Record> record;
+  std::vector<std::string> choices = {};
+  std::shared_ptr<const Shape> inner = {};
+  std::shared_ptr<const Record> record = {};
   // A scalar is read as the one-element list or as the record's `short_form` field.
   bool scalar_is_list = false;
 };
 
 struct Field {
   std::string name;
-  Shape shape;
-  std::string help;  // one line, for docs, schema and completion
+  Shape shape = {};
+  std::string help = {};  // one line, for docs, schema and completion
   bool required = false;
-  Value fallback;  // null: none
+  Value fallback = {};  // null: none
 };
 
 struct Record {
-  std::string name;  // for errors: "restore", "postgres"
-  std::string help;
-  std::vector<Field> fields;
-  std::string short_form;  // the field that a lone scalar sets; "" = none
+  std::string name = {};  // for errors: "restore", "postgres"
+  std::string help = {};
+  std::vector<Field> fields = {};
+  std::string short_form = {};  // the field that a lone scalar sets; "" = none
   // Words of a later version: refused by name with "not in this version", never ignored.
-  std::vector<std::string> reserved;
+  std::vector<std::string> reserved = {};
   const Field* find(std::string_view name) const;
 };
 
@@ -98,9 +98,15 @@ void validate(Value& value, const Record& record, const ValidateOptions& options
 void validate(Value& value, const Shape& shape, const ValidateOptions& options,
               std::vector<Finding>& findings);
 
-// JSON Schema (2020-12 vocabulary that draft-07 readers understand) of a shape.
-Value json_schema(const Shape& shape);
-Value json_schema(const Record& record);
+// JSON Schema (2020-12 vocabulary that draft-07 readers understand) of a shape. It accepts what
+// validate() accepts of a YAML file, as far as JSON Schema can say it.
+Value json_schema(const Shape& shape, bool references_allowed = false);
+Value json_schema(const Record& record, bool references_allowed = false);
+
+// "a string", "a list of strings", "one of a, b": for errors and docs.
+std::string shape_name(const Shape& shape);
+// True when the text holds a `${` that is not escaped as `$${`.
+bool has_reference(std::string_view text);
 
 // The candidate nearest to `word` (edit distance at most a third of its length + 1); "" if none.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

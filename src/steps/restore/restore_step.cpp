@@ -191,9 +191,7 @@ Record restore_fields() {
                      {.name = "foreign",
                       .shape = shape::choice({"refuse", "keep_aside"}),
                       .help = "what to do with data that is there and not ours",
-                      .fallback = Value("refuse")}},
-          .short_form = {},
-          .reserved = {}};
+                      .fallback = Value("refuse")}}};
 }
 
 }  // namespace
