@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 
@@ -40,7 +41,7 @@ Id sha256(ByteView bytes);
 Id hmac_sha256(const Key& key, ByteView bytes);
 // HMAC over the concatenation of the parts, without joining them in memory.
 Id hmac_sha256(const Key& key, std::initializer_list<ByteView> parts);
-// HKDF-SHA256 (RFC 5869), 32 bytes out.
+// HKDF-SHA256 (RFC 5869), 32 bytes out. `secret` is not empty; `info` is at most 1024 bytes.
 Key hkdf(ByteView secret, ByteView salt, std::string_view info);
 inline Key hkdf(const Key& secret, ByteView salt, std::string_view info) {
   return hkdf(ByteView(secret.view()), salt, info);
@@ -74,7 +75,7 @@ class Aead {
   Aead& operator=(const Aead&) = delete;
   // Appends ciphertext and tag to `out`.
   void seal(const Nonce& nonce, ByteView associated, ByteView plain, Bytes& out);
-  // Writes the plaintext (sealed.size() - 16 bytes) to `out`.  Errors: corrupt.
+  // Makes `out` the plaintext (sealed.size() - 16 bytes).  Errors: corrupt; `out` is empty then.
   Result<void> open(const Nonce& nonce, ByteView associated, ByteView sealed, Bytes& out);
 
  private:
@@ -88,12 +89,17 @@ struct ExchangeKey {
   std::array<std::uint8_t, 32> public_key{};
   static ExchangeKey from(const Key& secret);
 };
+// False for the few low-order points, with which a shared secret would be known to everybody.
+bool usable_public_key(const std::array<std::uint8_t, 32>& public_key);
+
 // Seals 32 bytes to a public key, as age's X25519 stanza does it: an ephemeral share (32), then
 // ChaCha20-Poly1305 with a zero nonce under HKDF-SHA256(shared, share || recipient, info) (48).
-// Only the holder of the secret key opens it. 80 bytes.
+// Only the holder of the secret key opens it. 80 bytes. Two seals of one key differ.
+// A recipient that was read from somewhere must be usable_public_key() first (ASSERTed).
 using SealedKey = std::array<std::uint8_t, 80>;
 SealedKey seal_key(const std::array<std::uint8_t, 32>& recipient, const Key& key,
                    std::string_view info, Random& random);
+// Errors: corrupt (not sealed to this key, altered, or its share is a low-order point).
 Result<Key> open_key(const ExchangeKey& recipient, const SealedKey& sealed, std::string_view info);
 
 // Ed25519.
@@ -103,17 +109,20 @@ struct SigningKey {
   std::array<std::uint8_t, 32> verify_key{};
   static SigningKey from(const Key& seed);
 };
-// Signs `context` (length-prefixed, so that no two contexts mix) and then the parts.
+// The signed message is: length of `context` in bytes (32 bits, little endian), `context`,
+// `message`. So no two contexts mix, whatever the messages are.
 Signature sign(const SigningKey& key, std::string_view context, ByteView message);
 // Errors: corrupt.
 Result<void> verify(const std::array<std::uint8_t, 32>& verify_key, std::string_view context,
                     ByteView message, const Signature& signature);
 
-// Argon2id (RFC 9106, one lane), 16-byte salt.  Errors: unavailable when memory is short.
+// Argon2id (RFC 9106, version 1.3, one lane), 16-byte salt, 32 bytes out. memory_bytes: a multiple
+// of 1024, at least 8192. Who reads the costs from a file bounds them first: all of the memory is
+// really used.  Errors: unavailable when memory is short; invalid when the costs are out of range.
 Result<Key> argon2id(std::string_view passphrase, std::span<const std::uint8_t, 16> salt,
                      std::uint64_t memory_bytes, std::uint32_t passes);
 
-// Compares in constant time.
+// Compares in time that depends on the lengths only.
 bool equal(ByteView a, ByteView b);
 
 }  // namespace lifeboat::crypt
