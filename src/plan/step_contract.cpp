@@ -1,0 +1,338 @@
+// The checks. A life of a step is the engine's own order of verbs; a death drops the Step object.
+#include "plan/step_contract.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace lifeboat::plan {
+namespace {
+
+using Violations = std::vector<std::string>;
+
+// A clock on which the deadline of an operation passes at the Nth look: the operation is cut in its
+// middle, at a place of its own choosing, without a second thread.
+class CutClock final : public Clock {
+ public:
+  CutClock(const Clock& real, std::uint64_t looks) : real_(real), looks_(looks) {}
+  WallTime wall() const override { return real_.wall(); }
+  std::chrono::nanoseconds boot() const override {
+    return ++seen_ > looks_ ? std::chrono::nanoseconds::max() : real_.boot();
+  }
+  void pause(std::chrono::nanoseconds time, bool (*stop)(const void*),
+             const void* context) const override {
+    real_.pause(time, stop, context);
+  }
+
+ private:
+  const Clock& real_;
+  const std::uint64_t looks_;
+  mutable std::atomic<std::uint64_t> seen_ = 0;
+};
+
+// One world under examination: its step, its configuration, what was wrong.
+class Exam {
+ public:
+  Exam(const MakeStepWorld& make_world, Violations& violations)
+      : world_(make_world()), violations_(violations), op_{&world_->context().clock()} {
+    config_ = world_->config();
+    std::vector<Finding> findings;
+    validate(config_, world_->type().fields, {.path = world_->type().name}, findings);
+    for (const Finding& finding : findings) wrong("its configuration: " + finding.text());
+    if (findings.empty()) make();
+  }
+
+  // False: the configuration is not valid or the type makes no step of it (and this was said).
+  bool ready() const { return step_ != nullptr; }
+  StepWorld& world() { return *world_; }
+  Step& step() { return *step_; }
+  const Operation& op() const { return op_; }
+  const Value& config() const { return config_; }
+
+  void wrong(const std::string& violation) { violations_.push_back(violation); }
+  bool holds(bool fact, const std::string& otherwise) {
+    if (!fact) wrong(otherwise);
+    return fact;
+  }
+  template <class T>
+  bool works(const Result<T>& result, const std::string& what) {
+    return holds(result.has_value(), what + " failed: " + (result ? "" : result.error().what));
+  }
+
+  // The engine dies here and another one makes the step anew.
+  void die() {
+    step_.reset();
+    world_->context().next_attempt();
+    make();
+  }
+  // Observes: the state, or foreign when it could not look (which was said).
+  State observed(const std::string& when) {
+    const auto seen = step_->observe(op_);
+    if (!works(seen, "observe " + when)) return State::foreign;
+    conceals(seen->summary, "the summary of observe");
+    conceals(seen->would, "the preview of observe");
+    return seen->state;
+  }
+  // A whole life without a death. False: a verb failed, and it was said.
+  bool live(const std::string& when) {
+    if (!works(step_->preflight(op_), "preflight " + when)) return false;
+    const auto seen = step_->observe(op_);
+    if (!works(seen, "observe " + when)) return false;
+    if (seen->state == State::ours_done) return true;
+    if (!holds(seen->state != State::foreign, "observe " + when + " calls our own work foreign")) {
+      return false;
+    }
+    return works(step_->apply(op_), "apply " + when);
+  }
+  void proves(const std::string& when) {
+    const auto proof = step_->verify(op_);
+    if (!works(proof, "verify " + when)) return;
+    holds(!proof->checks.empty(), "verify " + when + " compared nothing");
+    for (const Check& check : proof->checks) {
+      holds(check.ok, "verify " + when + ": " + check.name + ": expected " + check.expected +
+                          ", actual " + check.actual);
+      conceals(check.name + check.expected + check.actual, "check '" + check.name + "'");
+    }
+    outputs_hold(proof->outputs);
+  }
+  bool proof_is_green() {
+    const auto proof = step_->verify(op_);
+    return proof && std::all_of(proof->checks.begin(), proof->checks.end(),
+                                [](const Check& check) { return check.ok; });
+  }
+
+ private:
+  void make() {
+    auto made = world_->type().make(config_, world_->context());
+    if (works(made, "make")) step_ = *std::move(made);
+  }
+  void conceals(std::string_view text, const std::string& where) {
+    for (const std::string& secret : world_->secrets()) {
+      holds(text.find(secret) == std::string_view::npos, where + " shows a secret");
+    }
+  }
+  void outputs_hold(const Value& outputs) {
+    for (const auto& [name, shape] : world_->type().outputs) {
+      if (!holds(outputs.has(name), "verify answers no output '" + name + "'")) continue;
+      Value value = outputs.at(name);
+      std::vector<Finding> findings;
+      if (shape.kind != Shape::Kind::secret) validate(value, shape, {.path = name}, findings);
+      for (const Finding& finding : findings) wrong("output " + finding.text());
+    }
+    for (const std::string& name : world_->type().secret_outputs) {
+      holds(!outputs.has(name) || outputs.at(name).tainted(),
+            "the secret output '" + name + "' is not tainted");
+    }
+  }
+
+  std::unique_ptr<StepWorld> world_;
+  Violations& violations_;
+  Operation op_;
+  Value config_;
+  std::unique_ptr<Step> step_;
+};
+
+// The end of the life that nothing disturbs; "" when it did not come that far (which was said).
+std::string undisturbed_end(const MakeStepWorld& make_world, Violations& violations) {
+  Exam exam(make_world, violations);
+  if (!exam.ready() || !exam.live("in an undisturbed life")) return "";
+  return exam.world().digest();
+}
+
+Violations observing(const MakeStepWorld& make_world) {
+  Violations violations;
+  Exam exam(make_world, violations);
+  if (!exam.ready()) return violations;
+  const std::string before = exam.world().digest();
+  exam.works(exam.step().preflight(exam.op()), "preflight");
+  const State first = exam.observed("of an untouched target");
+  const State second = exam.observed("of an untouched target, again");
+  exam.holds(first == second, "observe of an untouched target answers two different states");
+  exam.holds(first == State::absent || first == State::ours_done,
+             "an untouched target is called something else than absent");
+  exam.holds(exam.world().digest() == before, "preflight and observe changed the target");
+  return violations;
+}
+
+Violations applying(const MakeStepWorld& make_world) {
+  Violations violations;
+  Exam exam(make_world, violations);
+  if (!exam.ready() || !exam.live("in a first life")) return violations;
+  exam.proves("after apply");
+  exam.holds(exam.observed("after apply") == State::ours_done,
+             "observe after apply does not say that it is done");
+  const std::string after = exam.world().digest();
+  exam.proves("once more");
+  exam.holds(exam.world().digest() == after, "verify changed the target");
+  exam.die();
+  exam.holds(exam.observed("by the next engine") == State::ours_done,
+             "the next engine does not see that it is done");
+  return violations;
+}
+
+Violations applying_twice(const MakeStepWorld& make_world) {
+  Violations violations;
+  Exam exam(make_world, violations);
+  if (!exam.ready() || !exam.works(exam.step().apply(exam.op()), "apply")) return violations;
+  const std::string once = exam.world().digest();
+  exam.works(exam.step().apply(exam.op()), "apply again");
+  exam.holds(exam.world().digest() == once, "applying twice is not the same as applying once");
+  exam.die();
+  exam.works(exam.step().apply(exam.op()), "apply by the next engine");
+  exam.holds(exam.world().digest() == once, "applying by the next engine changed the target");
+  exam.proves("after three applies");
+  return violations;
+}
+
+// The verbs of a life; each is one place to die after.
+bool verb(Exam& exam, int which, const std::string& when) {
+  if (which == 0) return exam.works(exam.step().preflight(exam.op()), "preflight " + when);
+  if (which == 1) return exam.works(exam.step().observe(exam.op()), "observe " + when);
+  if (which == 2) return exam.works(exam.step().apply(exam.op()), "apply " + when);
+  return exam.works(exam.step().verify(exam.op()), "verify " + when);
+}
+
+// Two deaths, each after any verb; then a life to the end.
+Violations killed_between_verbs(const MakeStepWorld& make_world) {
+  Violations violations;
+  const std::string end = undisturbed_end(make_world, violations);
+  if (!violations.empty()) return violations;
+  static constexpr const char* names[] = {"preflight", "observe", "apply", "verify"};
+  for (int first = 0; first < 4; ++first) {
+    for (int second = 0; second < 4; ++second) {
+      const std::string when =
+          std::string("with deaths after ") + names[first] + " and then " + names[second];
+      Exam exam(make_world, violations);
+      if (!exam.ready()) return violations;
+      for (int at = 0; at <= first; ++at) verb(exam, at, when);
+      exam.die();
+      const bool done = exam.observed(when) == State::ours_done;
+      for (int at = 0; at <= second; ++at) {
+        if (at != 2 || !done) verb(exam, at, when);
+      }
+      exam.die();
+      if (exam.live(when)) exam.proves(when);
+      exam.holds(exam.world().digest() == end, "another end " + when);
+    }
+  }
+  return violations;
+}
+
+Violations killed_within_apply(const MakeStepWorld& make_world) {
+  Violations violations;
+  const std::string end = undisturbed_end(make_world, violations);
+  if (!violations.empty()) return violations;
+  for (const std::uint64_t looks : {0u, 1u, 2u, 4u, 8u, 16u, 32u}) {
+    const std::string when = "with a death within apply, at look " + std::to_string(looks);
+    Exam exam(make_world, violations);
+    if (!exam.ready()) return violations;
+    exam.observed(when);
+    const CutClock clock(*exam.op().clock, looks);
+    Operation cut = exam.op();
+    cut.clock = &clock;
+    cut.deadline = std::chrono::nanoseconds::max() - std::chrono::nanoseconds(1);
+    const auto applied = exam.step().apply(cut);
+    exam.holds(applied || applied.error().kind == Error::Kind::cancelled ||
+                   applied.error().kind == Error::Kind::unavailable,
+               when + ": another error than cancelled: " + (applied ? "" : applied.error().what));
+    exam.die();
+    if (exam.live(when)) exam.proves(when);
+    exam.holds(exam.world().digest() == end, "another end " + when);
+  }
+  return violations;
+}
+
+Violations alteration(const MakeStepWorld& make_world) {
+  Violations violations;
+  Exam exam(make_world, violations);
+  if (!exam.ready() || !exam.live("before an alteration")) return violations;
+  exam.proves("before an alteration");
+  exam.world().alter();
+  exam.holds(!exam.proof_is_green(), "verify is green after an alteration");
+  exam.die();
+  exam.holds(!exam.proof_is_green(), "verify by the next engine is green after an alteration");
+  return violations;
+}
+
+Violations undoing(const MakeStepWorld& make_world) {
+  Violations violations;
+  Exam exam(make_world, violations);
+  if (!exam.ready()) return violations;
+  const std::string first = exam.world().digest();
+  const auto seen = exam.step().observe(exam.op());
+  if (!exam.works(seen, "observe") || !exam.live("before undo")) return violations;
+  const std::string done = exam.world().digest();
+  exam.die();
+  for (const char* which : {"undo", "undo again"}) {
+    const auto undone = exam.step().undo(exam.op(), seen->before);
+    if (!undone) {
+      exam.holds(undone.error().kind == Error::Kind::invalid &&
+                     undone.error().what.find("irreversible") != std::string::npos,
+                 std::string(which) +
+                     " failed and does not say that it is irreversible: " + undone.error().what);
+      exam.holds(exam.world().digest() == done, "an undo that was refused changed the target");
+      return violations;
+    }
+    exam.holds(exam.world().digest() == first,
+               std::string(which) + " did not bring the first state back");
+  }
+  return violations;
+}
+
+Violations foreign(const MakeStepWorld& make_world) {
+  Violations violations;
+  Exam exam(make_world, violations);
+  if (!exam.ready() || !exam.world().make_foreign()) return violations;
+  const std::string before = exam.world().digest();
+  const auto seen = exam.step().observe(exam.op());
+  if (exam.works(seen, "observe of a foreign target")) {
+    exam.holds(seen->state == State::foreign, "something foreign is not called foreign");
+  }
+  const auto applied = exam.step().apply(exam.op());
+  exam.holds(!applied, "apply over something foreign was not refused");
+  exam.holds(exam.world().digest() == before, "apply changed what is foreign");
+  return violations;
+}
+
+Violations effects_named(const MakeStepWorld& make_world) {
+  Violations violations;
+  Exam exam(make_world, violations);
+  if (!exam.ready()) return violations;
+  if (!exam.holds(static_cast<bool>(exam.world().type().effects), "the type has no effects()")) {
+    return violations;
+  }
+  const auto effects = exam.world().type().effects(exam.config());
+  const std::string before = exam.world().digest();
+  if (!exam.live("for its effects")) return violations;
+  exam.holds(exam.world().digest() == before || !effects.empty(),
+             "it changed the target and effects() names nothing");
+  return violations;
+}
+
+}  // namespace
+
+const std::vector<StepContractCheck>& step_contract() {
+  static const std::vector<StepContractCheck> checks = {
+      {"ObservingChangesNothing", observing},
+      {"ApplyingIsProvenAndSeenAsDone", applying},
+      {"ApplyingTwiceEqualsApplyingOnce", applying_twice},
+      {"KilledBetweenAnyTwoVerbsItEndsTheSame", killed_between_verbs},
+      {"KilledWithinApplyItEndsTheSame", killed_within_apply},
+      {"AnAlterationIsSeen", alteration},
+      {"UndoBringsTheFirstStateBackOrSaysIrreversible", undoing},
+      {"WhatIsForeignIsReportedAndLeftAlone", foreign},
+      {"WhatItChangesIsNamedByEffects", effects_named},
+  };
+  return checks;
+}
+
+std::vector<std::string> step_violations(const MakeStepWorld& make_world) {
+  Violations all;
+  for (const StepContractCheck& check : step_contract()) {
+    for (const std::string& violation : check.violations(make_world)) {
+      all.push_back(check.name + ": " + violation);
+    }
+  }
+  return all;
+}
+
+}  // namespace lifeboat::plan
