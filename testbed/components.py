@@ -149,18 +149,15 @@ def attempt(name, directory, password, settings):
 def take_down(directory, kill=False):
     """End its processes and remove the folder. True if there was one."""
     directory = Path(directory).absolute()
-    link = REGISTRY / link_name(directory)
     if not directory.exists():
-        link.unlink(missing_ok=True)
-        forget_empty_registry()
+        forget(directory)
         return False
     name = component_of(directory)
     if name is None:
         raise process.Failure(f"{directory} was not made by testbed/up; nothing is touched")
     COMPONENTS[name].down(directory, kill)
     shutil.rmtree(directory)
-    link.unlink(missing_ok=True)
-    forget_empty_registry()
+    forget(directory)
     return True
 
 
@@ -177,11 +174,13 @@ def register(directory):
     link.symlink_to(directory)
 
 
-def forget_empty_registry():
+def forget(directory):
+    """The folder is gone: so is its place in the list, and the list with its last."""
     try:
+        (REGISTRY / link_name(directory)).unlink(missing_ok=True)
         REGISTRY.rmdir()
     except OSError:
-        pass  # others are listed there, or it is gone already
+        pass  # others are listed there, or there is no list
 
 
 def registered():

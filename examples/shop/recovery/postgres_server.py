@@ -114,7 +114,8 @@ class PostgresServer:
             os.chmod(self.log, 0o600)
 
     def ready(self, password):
-        """The system identifier if the server answers to this password, else None."""
+        """The system identifier if the server answers, else None; Failure if it answers, but not
+        to this password: waiting will not help."""
         port = self.port()
         if port is None:
             return None
@@ -122,8 +123,11 @@ class PostgresServer:
             ["/usr/bin/psql", "--no-psqlrc", "-h", "127.0.0.1", "-p", str(port), "-U", SUPERUSER,
              "-d", "postgres", "-Atc", "select system_identifier from pg_control_system()"],
             env=process.child_environment({"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, check=False)
+        if "password authentication failed" in done.stderr:
+            raise process.Failure(f"the PostgreSQL server in {self.directory} refuses the given "
+                                  f"password of {SUPERUSER}: it was made with another one")
         return done.stdout.strip() if done.returncode == 0 else None
 
     def wait_until_ready(self, password, timeout=120):
@@ -154,16 +158,21 @@ class PostgresServer:
 
     def stop(self, kill=False):
         """End the server and free its interlock segment, which SIGKILL would leave behind."""
-        segment = self._shared_memory()
+        segment = self.shared_memory()
         process.end(self.pid_file, signal.SIGKILL if kill else signal.SIGINT)
-        if segment:
-            subprocess.run(["/usr/bin/ipcrm", "-m", segment], stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, check=False)  # mostly gone already
+        self.free_shared_memory(segment)
 
-    def _shared_memory(self):
-        """The id of the server's System V segment, in the seventh line of postmaster.pid."""
+    def shared_memory(self):
+        """The id of the server's System V segment (seventh line of postmaster.pid), or None."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return None
         return lines[6].split()[1] if len(lines) > 6 and len(lines[6].split()) == 2 else None
+
+    @staticmethod
+    def free_shared_memory(segment):
+        """After the end of the server; a clean end has freed it already."""
+        if segment:
+            subprocess.run(["/usr/bin/ipcrm", "-m", segment], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False)

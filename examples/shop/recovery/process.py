@@ -216,25 +216,30 @@ def end(pid_file, number=signal.SIGTERM, timeout=30.0):
     """End the recorded process by the signal, then what is left of its family by SIGKILL: at once
     for SIGKILL, else when the time is over. Nothing recorded and nobody marked: nothing done."""
     record = read_record(pid_file)
-    family = family_of(pid_file)
     if record is not None and number != signal.SIGKILL:
+        family = family_of(pid_file)
         send(record, number)
         wait_until_gone(family, timeout)
-    kill_family(pid_file, family)
-    Path(pid_file).unlink(missing_ok=True)
+        end_now([pid_file], family)
+    else:
+        end_now([pid_file])
 
 
-def kill_family(pid_file, known):
-    """Stop everybody first, so that nobody has children while the others die."""
+def end_now(pid_files, known=frozenset()):
+    """SIGKILL for the families of all these records, and for the processes known already. First
+    everybody is stopped, so that nobody has children while the others die."""
     stopped = set()
-    while fresh := (known | family_of(pid_file)) - stopped:
+    while fresh := set(known).union(*map(family_of, pid_files)) - stopped:
         for record in fresh:
             send(record, signal.SIGSTOP)
         stopped |= fresh
     for record in stopped:
         send(record, signal.SIGKILL)
     if not wait_until_gone(stopped, 30):
-        raise Failure(f"processes of {pid_file} survive SIGKILL; look at their state with ps")
+        names = ", ".join(map(str, pid_files))
+        raise Failure(f"processes of {names} survive SIGKILL; look at their state with ps")
+    for pid_file in pid_files:
+        Path(pid_file).unlink(missing_ok=True)
 
 
 def free_ports(count):
