@@ -1,0 +1,40 @@
+// journal/heartbeat.h - Signs of life of a run's driver: heartbeats/RUN/<n>.
+//
+// Liveness only, never safety: who may write is settled by the chain. A new beat is put, then the
+// one before is removed, so that there is one object, or for a moment two. Beats are found by
+// listing, which is a hint: a missed one makes a driver look silent for a period longer.
+//
+// Threads: one thread per Heart.  Source: docs/format.md, "Runs".
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "journal/journal.h"
+
+namespace lifeboat::journal {
+
+struct Beat {
+  std::uint64_t number = 0;
+  Driver driver;
+};
+
+class Heart {
+ public:
+  Heart(repo::Repository& repository, std::string run, Driver driver);
+  Result<void> beat(const Operation& op);
+  // Removes our last beat: the run has been let go of.
+  Result<void> stop(const Operation& op);
+
+ private:
+  repo::Repository& repository_;
+  const std::string run_;
+  const Driver driver_;
+  std::optional<std::uint64_t> last_;  // that we wrote
+};
+
+// The newest beat; nullopt when there is none.  Errors: unavailable; corrupt.
+Result<std::optional<Beat>> last_beat(const Operation& op, repo::Repository& repository,
+                                      const std::string& run);
+
+}  // namespace lifeboat::journal

@@ -1,0 +1,97 @@
+#include "crypt/crypt.h"
+#include "journal/fake_repository.h"
+#include "journal/heartbeat.h"
+#include "journal/journal_contract.h"
+#include "journal/objects.h"
+#include "journal/segment.h"
+
+namespace lifeboat::journal {
+namespace {
+
+class FakeWorld final : public JournalWorld {
+ public:
+  store::MemoryStore& store() override { return store_; }
+  repo::Repository& repository() override { return first_; }
+  repo::Repository& another(const std::filesystem::path& memory) override {
+    repo::Environment environment = environment_;
+    environment.memory = memory;
+    return *others_.emplace_back(std::make_unique<FakeRepository>(store_, environment));
+  }
+  FakeClock& clock() override { return clock_; }
+
+ private:
+  FakeClock clock_;
+  SeededRandom random_{7};
+  store::MemoryStore store_;
+  repo::Environment environment_{&clock_, &random_, "host-a", {}, {}, 1, 1u << 20};
+  FakeRepository first_{store_, environment_};
+  std::vector<std::unique_ptr<FakeRepository>> others_;
+};
+
+INSTANTIATE_TEST_SUITE_P(OverTheFakeRepository, JournalContract,
+                         testing::Values(MakeJournalWorld([] {
+                           return std::make_unique<FakeWorld>();
+                         })));
+
+TEST(Objects, TheFirstAbsentNumberIsFoundAtEveryLength) {
+  FakeClock clock;
+  const Operation op{&clock};
+  store::MemoryStore store;
+  for (std::uint64_t count = 0; count < 70; ++count) {
+    EXPECT_EQ(*first_absent(op, store, "runs/x/"), count);
+    ASSERT_TRUE(store.put(op, "runs/x/" + number_hex(count), as_bytes("x")));
+  }
+}
+
+TEST(Segment, DecodesWhatItEncoded) {
+  Value facts;
+  facts.set("text", "\xE2\x82\xAC").set("list", Value::List{1, 2.5, true, Value()});
+  const Segment segment{"r-1",
+                        7,
+                        crypt::sha256(as_bytes("x")),
+                        {"d", "h", 1, "b"},
+                        {{"step.intent", facts, {123}, 7}}};
+  const auto back = decode(encode(segment));
+  ASSERT_TRUE(back) << back.error().what;
+  EXPECT_EQ(back->run, "r-1");
+  EXPECT_EQ(back->number, 7U);
+  EXPECT_EQ(back->previous, segment.previous);
+  EXPECT_EQ(back->driver.host, "h");
+  EXPECT_EQ(back->events.at(0).facts, facts);
+  EXPECT_EQ(back->events.at(0).segment, 7U);
+}
+
+TEST(Segment, WhatIsNoSegmentIsCorruptAndALaterVersionIsNamed) {
+  for (const char* bad :
+       {"", "[]", "{}", R"({"version":1})", R"({"version":"1"})",
+        R"({"version":1,"run":"r","number":0,"previous":"zz","driver":{},"events":[]})",
+        R"({"version":1,"run":"r","number":0,"previous":"","driver":{},"events":[1]})",
+        R"({"version":1,"run":"r","number":0,"previous":"","driver":{},"events":{}})"}) {
+    const auto decoded = decode(as_bytes(std::string_view(bad)));
+    ASSERT_FALSE(decoded) << bad;
+    EXPECT_EQ(decoded.error().kind, Error::Kind::corrupt) << bad;
+  }
+  const auto later = decode(as_bytes(std::string_view(R"({"version":2})")));
+  EXPECT_EQ(later.error().code, Error::Code::version_too_new);
+  EXPECT_THAT(later.error().what, testing::HasSubstr("version 2, this program reads 1"));
+}
+
+TEST(Heartbeat, TheNewestBeatIsFoundAndTheOlderAreRemoved) {
+  FakeWorld world;
+  const Operation op{&world.clock()};
+  EXPECT_FALSE(*last_beat(op, world.repository(), "r-1"));
+  Heart heart(world.repository(), "r-1", {"a", "host", 1, "boot"});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(heart.beat(op));
+  EXPECT_EQ((*last_beat(op, world.repository(), "r-1"))->number, 2U);
+  Heart next(world.repository(), "r-1", {"b", "host", 1, "boot"});
+  ASSERT_TRUE(next.beat(op));
+  const auto beat = *last_beat(op, world.another({}), "r-1");
+  EXPECT_EQ(beat->number, 3U);
+  EXPECT_EQ(beat->driver.id, "b");
+  EXPECT_EQ(world.store().objects().size(), 1U);
+  ASSERT_TRUE(next.stop(op));
+  EXPECT_TRUE(world.store().objects().empty());
+}
+
+}  // namespace
+}  // namespace lifeboat::journal
