@@ -44,6 +44,7 @@ struct StepNode {
   Value config;                    // validated; strings may still hold ${...}
   std::string why;                 // `description:` of the file, for people
   std::vector<std::string> after;  // all steps it waits for: references and `after:`, sorted
+  std::vector<std::string> needs;  // those of them whose outputs it cannot do without, sorted
   std::optional<std::chrono::nanoseconds> timeout;
   Retry retry;
   OnFailure on_failure = OnFailure::pause;
@@ -64,6 +65,11 @@ struct Plan {
   std::string scenario;
   std::vector<InputField> inputs;
   std::vector<StepNode> steps;  // in the order of the file
+  // `heartbeat: STEP.OUTPUT` of the file: an expression whose value, once all is restored, is the
+  // RFC 3339 time of the newest heartbeat that came back; tightens the RPO. "" = none.
+  std::string heartbeat;
+  std::vector<std::string> files;  // `files:` of the plan: local files that its steps read
+  Mark mark;
   const StepNode* find(std::string_view name) const;
   // Steps in an order that respects all edges; ties in the order of the file.
   std::vector<std::string> topological() const;
@@ -94,6 +100,19 @@ struct Scope {
 // Resolves every ${...}; taint travels along. Errors: invalid with the place; not_found when an
 // output is not there (code automatic).
 Result<Value> resolve(const Value& config, const Scope& scope);
+
+// resolve() for a step that is about to run, then validation against its type: what a reference
+// brought must fit the field.  Errors: as resolve(); invalid when the value does not fit.
+Result<Value> resolve_step(const StepNode& step, const StepTypes& types, const Scope& scope);
+// The same before a run (preflight, dry run): references to outputs of steps that have not run are
+// null, and so is whatever is built from them.
+Result<Value> resolve_known(const Value& config, const Scope& scope);
+// Evaluates one expression ("works.heartbeat"), without `${}`.  Errors: as resolve().
+Result<Value> evaluate(const std::string& expression, const Scope& scope);
+
+// The values of inputs for a run: what was given (texts of the command line or typed), else the
+// fallbacks; secret inputs are tainted.  Errors: invalid, all findings at once.
+Result<Value> bind_inputs(const Plan& plan, const Value& given);
 
 // Names of steps whose outputs `config` refers to.
 std::vector<std::string> references(const Value& config);

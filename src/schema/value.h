@@ -74,6 +74,11 @@ class Value {
   Value& taint();  // marks this node; returns *this
   bool own_taint() const { return secret_; }
 
+  // A scalar that stood in a file without quotes: text whose type the schema decides
+  // (schema/fields.h). Quoted text is never read as a number.
+  bool plain() const { return plain_; }
+  Value& set_plain(bool plain = true);
+
   const Mark& mark() const { return mark_; }
   Value& at_mark(Mark mark);
 
@@ -84,6 +89,7 @@ class Value {
   std::variant<std::monostate, bool, std::int64_t, double, std::string, List, Map> data_;
   Mark mark_;
   bool secret_ = false;
+  bool plain_ = false;
 };
 
 std::string_view type_name(Value::Type type);  // "a list", "a string", ... for errors
