@@ -1,0 +1,432 @@
+#include "client/process/launcher.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <thread>
+
+#include "client/process/descriptor.h"
+#include "client/process/masker.h"
+#include "client/process/process_tree.h"
+#include "client/process/spec.h"
+
+namespace lifeboat {
+namespace {
+
+using process::Descriptor;
+
+constexpr char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+// How often a wait looks at the operation's deadline and stop.
+constexpr int look_ms = 50;
+// What ending a tree may take: 2 s of patience, then SIGKILL.
+constexpr auto ending_time = std::chrono::seconds(30);
+
+bool runnable(const std::string& path) {
+  struct stat status{};
+  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         access(path.c_str(), X_OK) == 0;
+}
+
+Result<std::string> find_program(const std::string& name, const std::string& path) {
+  if (name.find('/') != std::string::npos) {
+    if (runnable(name)) return name;
+    return fail(Error::Kind::not_found, "no program at " + printable(name),
+                "check the path, and that the file may be executed");
+  }
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find(':', at), path.size());
+    const std::string candidate = path.substr(at, end - at) + "/" + name;
+    if (end > at && runnable(candidate)) return candidate;
+    at = end + 1;
+  }
+  return fail(Error::Kind::not_found, "program " + printable(name) + " is not installed",
+              "install it, or add its folder to PATH (sought in " + path + ")");
+}
+
+Result<process::Spec> make_spec(const Command& command) {
+  if (command.argv.empty()) return fail(Error::Kind::invalid, "a command without a program");
+  process::Spec spec;
+  spec.env = command.env;
+  const char* own_path = getenv("PATH");
+  spec.env.try_emplace("PATH", own_path != nullptr && *own_path != '\0' ? own_path : default_path);
+  spec.env.try_emplace("LANG", "C.UTF-8");
+  spec.env.try_emplace("TZ", "UTC");
+  for (const auto& [name, value] : command.secret_env) spec.env[name] = value.reveal();
+  for (const auto& [name, value] : command.secret_files) spec.secret_files[name] = value.reveal();
+  TRY(spec.program, find_program(command.argv.front(), spec.env["PATH"]));
+  spec.argv = command.argv;
+  spec.directory = command.directory;
+  spec.home = command.home;
+  spec.may_leave_daemons = command.may_leave_daemons;
+  spec.launcher_pid = getpid();
+  return spec;
+}
+
+// The five pipes between us and one supervisor.
+struct Connections {
+  process::Pipe input, output, errors, death, report;
+};
+
+Result<Connections> make_connections() {
+  Connections all;
+  TRY(all.input, process::make_pipe());
+  TRY(all.output, process::make_pipe());
+  TRY(all.errors, process::make_pipe());
+  TRY(all.death, process::make_pipe());
+  TRY(all.report, process::make_pipe());
+  process::set_nonblocking(all.input.write.number());
+  process::set_nonblocking(all.output.read.number());
+  process::set_nonblocking(all.errors.read.number());
+  return all;
+}
+
+Result<pid_t> spawn_supervisor(const std::string& self, const std::string& owner,
+                               const Connections& pipes, const Descriptor& spec) {
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&files);
+  posix_spawnattr_init(&attributes);
+  int number = 0;
+  for (const Descriptor* one : {&pipes.input.read, &pipes.output.write, &pipes.errors.write, &spec,
+                                &pipes.death.read, &pipes.report.write}) {
+    posix_spawn_file_actions_adddup2(&files, one->number(), number++);
+  }
+  posix_spawn_file_actions_addclosefrom_np(&files, number);
+  sigset_t every, none;
+  sigfillset(&every);
+  sigemptyset(&none);
+  posix_spawnattr_setsigdefault(&attributes, &every);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  std::string program = self, word = "supervise";
+  std::string variable = std::string(process::owner_variable) + "=" + owner;
+  std::array<char*, 3> argv{program.data(), word.data(), nullptr};
+  std::array<char*, 2> env{variable.data(), nullptr};
+  pid_t pid = 0;
+  const int error = posix_spawn(&pid, self.c_str(), &files, &attributes, argv.data(), env.data());
+  posix_spawn_file_actions_destroy(&files);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) {
+    return fail(Error::Kind::unavailable,
+                "cannot start the supervisor " + self + ": " + process::errno_text(error));
+  }
+  return pid;
+}
+
+// One running tree: its streams, and a thread that reads stderr and the supervisor's report.
+class RunningChild final : public Child {
+ public:
+  RunningChild(const process::Masker& masker, const Clock& clock, const Command& command)
+      : masker_(masker),
+        clock_(clock),
+        name_(command.argv.front()),
+        limit_(command.output_limit_bytes),
+        on_line_(command.on_line) {}
+
+  ~RunningChild() override { end(); }
+
+  Result<void> begin(const Operation& op, const Command& command, const std::string& self,
+                     const std::string& owner) {
+    TRY(const process::Spec spec, make_spec(command));
+    Bytes encoded = process::encode_spec(spec);
+    TRY(const Descriptor file, process::make_memory_file(encoded));
+    std::fill(encoded.begin(), encoded.end(), std::uint8_t{0});
+    TRY(Connections pipes, make_connections());
+    TRY_DO(op.proceed());
+    TRY(pid_, spawn_supervisor(self, owner, pipes, file));
+    input_ = std::move(pipes.input.write);
+    output_ = std::move(pipes.output.read);
+    errors_ = std::move(pipes.errors.read);
+    death_ = std::move(pipes.death.write);
+    report_ = std::move(pipes.report.read);
+    finished_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    started_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    pipes = {};
+    listener_ = std::jthread([this] { listen(); });
+    return await_start(op, command);
+  }
+
+  Result<std::size_t> read(const Operation& op, std::span<std::uint8_t> out) override {
+    while (true) {
+      TRY_DO(op.proceed());
+      const bool over = finished();  // looked at before the read: what was written is there by then
+      const ssize_t count = ::read(output_.number(), out.data(), out.size());
+      if (count >= 0) return static_cast<std::size_t>(count);
+      if (errno == EAGAIN && over) return 0;  // a daemon holds the pipe; the program is gone
+      if (errno != EAGAIN && errno != EINTR) {
+        return fail(Error::Kind::unavailable, name_ + ": cannot read its output");
+      }
+      wait_for(output_.number(), POLLIN);
+    }
+  }
+
+  Result<void> write(const Operation& op, ByteView bytes) override {
+    while (!bytes.empty()) {
+      TRY_DO(op.proceed());
+      const ssize_t count = process::write_quietly(input_.number(), bytes);
+      if (count >= 0) {
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+        continue;
+      }
+      if (errno != EAGAIN && errno != EINTR) {
+        return fail(Error::Kind::unavailable, name_ + " closed its input early");
+      }
+      wait_for(input_.number(), POLLOUT);
+    }
+    return {};
+  }
+
+  Result<void> close_input() override {
+    input_.close();
+    return {};
+  }
+
+  Result<Finished> wait(const Operation& op) override {
+    input_.close();
+    std::array<std::uint8_t, 65536> dropped{};
+    while (true) {
+      auto count = read(op, dropped);
+      if (!count) {
+        end();
+        return fail(std::move(count).error());
+      }
+      if (*count == 0) break;
+    }
+    while (!finished()) {
+      if (auto go = op.proceed(); !go) {
+        end();
+        return fail(std::move(go).error());
+      }
+      wait_for(-1, 0);
+    }
+    return result();
+  }
+
+  // Feeds all input and gathers all output at the same time, so that neither side can block.
+  Result<Finished> run(const Operation& op, ByteView input) {
+    auto exchanged = exchange(op, input);
+    if (!exchanged) {
+      end();
+      return fail(std::move(exchanged).error());
+    }
+    return wait(op);
+  }
+
+ private:
+  bool finished() const { return finished_flag_.load(std::memory_order_acquire); }
+
+  // Returns when `number` is ready, the tree has ended, or it is time to look at the operation.
+  void wait_for(int number, short events) const {
+    std::array<pollfd, 2> polled{{{number, events, 0}, {finished_.number(), POLLIN, 0}}};
+    // After the end only what is in the pipe counts: no waiting on a daemon's copy of it.
+    if (finished()) return;
+    poll(polled.data(), polled.size(), look_ms);
+  }
+
+  Result<void> exchange(const Operation& op, ByteView input) {
+    process::LineSplitter lines(masker_, on_line_);
+    if (input.empty()) input_.close();
+    std::vector<char> buffer(65536);
+    for (bool open = true; open;) {
+      TRY_DO(op.proceed());
+      const bool over = finished();
+      std::array<pollfd, 3> polled{{{output_.number(), POLLIN, 0},
+                                    {over ? -1 : finished_.number(), POLLIN, 0},
+                                    {input_.open() ? input_.number() : -1, POLLOUT, 0}}};
+      poll(polled.data(), polled.size(), over ? 0 : look_ms);
+      if (polled[2].revents != 0) feed(input);
+      const ssize_t count = ::read(output_.number(), buffer.data(), buffer.size());
+      if (count == 0 || (count < 0 && errno == EAGAIN && over)) open = false;
+      if (count <= 0) continue;
+      const std::string_view part(buffer.data(), static_cast<std::size_t>(count));
+      result_.output += part.substr(0, limit_ - std::min(limit_, result_.output.size()));
+      output_cut_ = output_cut_ || result_.output.size() == limit_;
+      lines.feed(part);
+    }
+    lines.finish();
+    return {};
+  }
+
+  void feed(ByteView& input) {
+    const ssize_t count = process::write_quietly(input_.number(), input);
+    if (count > 0) input = input.subspan(static_cast<std::size_t>(count));
+    if (count < 0 && errno != EAGAIN && errno != EINTR) input = {};  // it wants no more
+    if (input.empty()) input_.close();
+  }
+
+  Result<void> await_start(const Operation& op, const Command& command) {
+    while (true) {
+      TRY_DO(op.proceed());
+      pollfd polled{started_.number(), POLLIN, 0};
+      if (poll(&polled, 1, look_ms) > 0) break;
+    }
+    MutexLock lock(mutex_);
+    const process::Report report = process::parse_report(report_text_);
+    if (report.started) return {};
+    if (report.failure == 0) {
+      return fail(Error::Kind::unavailable, "the supervisor of " + name_ + " did not start");
+    }
+    const std::string why = process::errno_text(report.failure);
+    if (report.failure == ENOENT && report.failed_step == "enter the working folder") {
+      return fail(Error::Kind::not_found, "no folder " + command.directory + " to run " + name_);
+    }
+    return fail(Error::Kind::unavailable, name_ + ": cannot " + report.failed_step + ": " + why);
+  }
+
+  // Body of the listener: until the supervisor has ended (its report pipe closes) and stderr holds
+  // nothing more.
+  void listen() {
+    process::LineSplitter lines(masker_, on_line_);
+    bool reporting = true;
+    std::vector<char> buffer(65536);
+    for (bool open = true; open || reporting;) {
+      std::array<pollfd, 2> polled{{{open ? errors_.number() : -1, POLLIN, 0},
+                                    {reporting ? report_.number() : -1, POLLIN, 0}}};
+      poll(polled.data(), polled.size(), reporting ? -1 : 0);
+      if (polled[1].revents != 0) reporting = take_report(buffer);
+      const ssize_t count = ::read(errors_.number(), buffer.data(), buffer.size());
+      if (count > 0) {
+        const std::string_view part(buffer.data(), static_cast<std::size_t>(count));
+        error_text_ += part.substr(0, limit_ - std::min(limit_, error_text_.size()));
+        lines.feed(part);
+      } else if (count == 0 || !reporting) {
+        open = false;
+      }
+    }
+    lines.finish();
+    waitpid(pid_, nullptr, 0);
+    signal_event(started_);
+    finished_flag_.store(true, std::memory_order_release);
+    signal_event(finished_);
+  }
+
+  bool take_report(std::vector<char>& buffer) {
+    const ssize_t count = ::read(report_.number(), buffer.data(), buffer.size());
+    if (count <= 0) return count < 0 && errno == EINTR;
+    {
+      MutexLock lock(mutex_);
+      report_text_.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    signal_event(started_);
+    return true;
+  }
+
+  static void signal_event(const Descriptor& event) {
+    const std::uint64_t one = 1;
+    if (::write(event.number(), &one, sizeof one) < 0) return;  // full: signalled already
+  }
+
+  // Only after finished().
+  Result<Finished> result() {
+    if (listener_.joinable()) listener_.join();
+    process::Report report;
+    {
+      MutexLock lock(mutex_);
+      report = process::parse_report(report_text_);
+    }
+    if (!report.ended) {
+      return fail(Error::Kind::unavailable, "the supervisor of " + name_ + " was killed",
+                  "look whether anything that it started is still at work");
+    }
+    result_.status = report.status.value_or(0);
+    result_.left = std::move(report.left);
+    result_.errors = masker_.masked(error_text_);
+    const auto note = [&](std::string_view stream) {
+      result_.errors += "\n[" + name_ + ": " + std::string(stream) + " was cut at " +
+                        std::to_string(limit_) + " bytes]";
+    };
+    if (error_text_.size() >= limit_) note("stderr");
+    if (output_cut_) note("stdout");
+    return std::move(result_);
+  }
+
+  void end() {
+    death_.close();
+    input_.close();
+    if (!listener_.joinable()) return;
+    const auto patience = clock_.boot() + ending_time;
+    std::array<char, 65536> dropped{};
+    while (!finished() && clock_.boot() < patience) {
+      if (::read(output_.number(), dropped.data(), dropped.size()) <= 0) wait_for(-1, 0);
+    }
+    if (!finished()) kill(pid_, SIGKILL);  // nothing ends what the kernel holds
+    listener_.join();
+  }
+
+  const process::Masker& masker_;
+  const Clock& clock_;
+  const std::string name_;
+  const std::size_t limit_;
+  const std::function<void(std::string_view)> on_line_;
+
+  pid_t pid_ = 0;
+  Descriptor input_, output_, errors_, death_, report_, finished_, started_;
+  Finished result_;
+  bool output_cut_ = false;
+  std::string error_text_;  // the listener's until finished
+  std::atomic<bool> finished_flag_{false};
+  Mutex mutex_;
+  std::string report_text_ GUARDED_BY(mutex_);
+  std::jthread listener_;
+};
+
+class SupervisedLauncher final : public Launcher {
+ public:
+  SupervisedLauncher(const Clock& clock, std::string owner, std::string self)
+      : clock_(clock), owner_(std::move(owner)), self_(std::move(self)) {}
+
+  Result<Finished> run(const Operation& op, const Command& command, ByteView input) override {
+    learn_secrets(command);
+    RunningChild child(masker_, clock_, command);
+    TRY_DO(child.begin(op, command, self_, owner_));
+    return child.run(op, input);
+  }
+
+  Result<std::unique_ptr<Child>> start(const Operation& op, const Command& command) override {
+    learn_secrets(command);
+    auto child = std::make_unique<RunningChild>(masker_, clock_, command);
+    TRY_DO(child->begin(op, command, self_, owner_));
+    return std::unique_ptr<Child>(std::move(child));
+  }
+
+  void mask(const Secret& secret) override { masker_.add(secret); }
+  std::string masked(std::string_view text) const override { return masker_.masked(text); }
+
+  std::vector<int> living(const std::string& owner) const override {
+    std::vector<int> pids;
+    for (const auto& [pid, entry] : process::all_processes()) {
+      if (process::has_variable(pid, process::owner_variable, owner)) pids.push_back(pid);
+    }
+    return pids;
+  }
+
+ private:
+  void learn_secrets(const Command& command) {
+    for (const auto& [name, value] : command.secret_env) masker_.add(value);
+    for (const auto& [name, value] : command.secret_files) masker_.add(value);
+  }
+
+  const Clock& clock_;
+  const std::string owner_, self_;
+  process::Masker masker_;
+};
+
+}  // namespace
+
+std::unique_ptr<Launcher> make_launcher(const Clock& clock, std::string owner, std::string self) {
+  return std::make_unique<SupervisedLauncher>(clock, std::move(owner), std::move(self));
+}
+
+}  // namespace lifeboat
