@@ -1,6 +1,8 @@
 #include "schema/fields.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace lifeboat {
 namespace {
@@ -124,6 +126,26 @@ std::string shape_name(const Shape& shape) {
       return "any value";
   }
   return "a value";
+}
+
+std::string scalar_text(const Value& value) {
+  switch (value.type()) {
+    case Value::Type::string:
+      return value.string();
+    case Value::Type::boolean:
+      return value.boolean() ? "true" : "false";
+    case Value::Type::integer:
+      return std::to_string(value.integer());
+    case Value::Type::number: {
+      // The shortest text that reads back as the same number.
+      std::array<char, 32> digits{};
+      const double number = value.number();
+      const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+      return {digits.data(), end};
+    }
+    default:
+      return {};
+  }
 }
 
 bool has_reference(std::string_view text) {

@@ -90,6 +90,7 @@ struct Finding {
 struct ValidateOptions {
   std::string path;                 // where `value` stands, for findings
   bool references_allowed = false;  // a string that contains "${" is accepted for every shape
+  bool scalars_as_text = false;     // a string field takes the number 5432 as "5432"
 };
 // Checks `value` against `record`, sets fallbacks, turns scalars into their typed form (file
 // scalars arrive as strings). Appends every finding; the value is fit for use only if none was.
@@ -105,6 +106,8 @@ Value json_schema(const Record& record, bool references_allowed = false);
 
 // "a string", "a list of strings", "one of a, b": for errors and docs.
 std::string shape_name(const Shape& shape);
+// The text of a string, number or boolean: how scalars appear inside text. "" for all else.
+std::string scalar_text(const Value& value);
 // True when the text holds a `${` that is not escaped as `$${`.
 bool has_reference(std::string_view text);
 

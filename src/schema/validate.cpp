@@ -75,8 +75,8 @@ bool scalar(const Value& value) {
 
 class Validator {
  public:
-  Validator(bool references, std::vector<Finding>& findings)
-      : references_(references), findings_(findings) {}
+  Validator(const ValidateOptions& options, std::vector<Finding>& findings)
+      : options_(options), findings_(findings) {}
 
   void record(Value& value, const Record& record, const std::string& path);
   void shape(Value& value, const Shape& shape, const std::string& path);
@@ -103,7 +103,7 @@ class Validator {
   void map(Value& value, const Shape& shape, const std::string& path);
   void any(Value& value);
 
-  bool references_;
+  const ValidateOptions& options_;
   std::vector<Finding>& findings_;
 };
 
@@ -113,7 +113,7 @@ std::string below(const std::string& path, const std::string& key) {
 }
 
 void replace(Value& value, Value typed) {
-  typed.at_mark(value.mark());
+  typed.in_place_of(value);
   if (value.own_taint()) typed.taint();
   value = std::move(typed);
 }
@@ -130,8 +130,8 @@ void Validator::unknown_key(const Value& value, const Record& record, const std:
                             const std::string& path) {
   const std::string name = printable(key);
   if (std::find(record.reserved.begin(), record.reserved.end(), key) != record.reserved.end()) {
-    add(value, path, "'" + name + "' is not in this version",
-        "the word is reserved for a later version of Lifeboat; remove it");
+    findings_.push_back({value.key_mark(), path, "'" + name + "' is not in this version",
+                         "the word is kept for a later version of Lifeboat; remove it"});
     return;
   }
   std::vector<std::string> known;
@@ -142,13 +142,13 @@ void Validator::unknown_key(const Value& value, const Record& record, const std:
     hint += (i == 0 ? "" : ", ") + known[i];
   }
   if (known.empty()) hint = "nothing can be set here";
-  add(value, path, "unknown key '" + name + "'", hint);
+  findings_.push_back({value.key_mark(), path, "unknown key '" + name + "'", hint});
 }
 
 void Validator::record(Value& value, const Record& record, const std::string& path) {
   if (takes_short_form(value, record)) {
     Value wrapped;
-    wrapped.at_mark(value.mark());
+    wrapped.in_place_of(value);
     wrapped.set(record.short_form, std::move(value));
     value = std::move(wrapped);
   } else if (empty_plain(value)) {
@@ -180,7 +180,7 @@ void Validator::record(Value& value, const Record& record, const std::string& pa
 void Validator::shape(Value& value, const Shape& shape, const std::string& path) {
   const bool text = value.is(Value::Type::string);
   const bool wraps = shape.kind == Shape::Kind::record && !shape.record->short_form.empty();
-  if (text && references_ && has_reference(value.string()) && !wraps) {
+  if (text && options_.references_allowed && has_reference(value.string()) && !wraps) {
     value.set_plain(false);
     return;
   }
@@ -216,6 +216,9 @@ void Validator::shape(Value& value, const Shape& shape, const std::string& path)
 }
 
 void Validator::string(Value& value, const Shape& shape, const std::string& path) {
+  if (options_.scalars_as_text && scalar(value) && !value.is_null()) {
+    replace(value, Value(scalar_text(value)));
+  }
   if (!value.is(Value::Type::string)) return wrong_type(value, shape, path);
   value.set_plain(false);
 }
@@ -314,7 +317,7 @@ void Validator::secret(Value& value, const std::string& path) {
 void Validator::list(Value& value, const Shape& shape, const std::string& path) {
   if (shape.scalar_is_list && scalar(value)) {
     Value list;
-    list.at_mark(value.mark());
+    list.in_place_of(value);
     list.push(std::move(value));
     value = std::move(list);
   }
@@ -344,12 +347,12 @@ void Validator::any(Value& value) {
 
 void validate(Value& value, const Record& record, const ValidateOptions& options,
               std::vector<Finding>& findings) {
-  Validator(options.references_allowed, findings).record(value, record, options.path);
+  Validator(options, findings).record(value, record, options.path);
 }
 
 void validate(Value& value, const Shape& shape, const ValidateOptions& options,
               std::vector<Finding>& findings) {
-  Validator(options.references_allowed, findings).shape(value, shape, options.path);
+  Validator(options, findings).shape(value, shape, options.path);
 }
 
 }  // namespace lifeboat

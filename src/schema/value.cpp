@@ -131,6 +131,21 @@ Value& Value::at_mark(Mark mark) {
   return *this;
 }
 
+Mark Value::key_mark() const {
+  return key_line_ > 0 ? Mark{mark_.file, key_line_, key_column_} : mark_;
+}
+
+Value& Value::at_key(int line, int column) {
+  key_line_ = line;
+  key_column_ = column;
+  return *this;
+}
+
+Value& Value::in_place_of(const Value& other) {
+  mark_ = other.mark_;
+  return at_key(other.key_line_, other.key_column_);
+}
+
 bool Value::operator==(const Value& other) const {
   if (is(Type::integer) && other.is(Type::number)) {
     return same_number(integer(), std::get<double>(other.data_));

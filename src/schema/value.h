@@ -81,6 +81,12 @@ class Value {
 
   const Mark& mark() const { return mark_; }
   Value& at_mark(Mark mark);
+  // Where the key stands whose value this is; mark() when that is not known. Members of a map are
+  // sorted by key: their order in the file is the order of these marks.
+  Mark key_mark() const;
+  Value& at_key(int line, int column);
+  // Takes both marks of `other`: for a value that replaces another one.
+  Value& in_place_of(const Value& other);
 
   // Equality of content; marks and taints do not count. 1 == 1.0.
   bool operator==(const Value& other) const;
@@ -90,6 +96,7 @@ class Value {
   Mark mark_;
   bool secret_ = false;
   bool plain_ = false;
+  int key_line_ = 0, key_column_ = 0;
 };
 
 std::string_view type_name(Value::Type type);  // "a list", "a string", ... for errors
