@@ -1,0 +1,244 @@
+#include "source/rabbitmq/broker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "schema/json.h"
+
+namespace lifeboat::source::rabbitmq {
+namespace {
+
+using ErrorKind = Error::Kind;
+
+constexpr std::string_view marker_name = "lifeboat-marker";
+constexpr std::string_view users_prefix = "lifeboat-users-";
+constexpr std::size_t answer_limit_bytes = 64u << 20;
+constexpr const char* plugin_hint =
+    "switch the management plugin on (rabbitmq-plugins enable rabbitmq_management) and give the "
+    "URL of its API, usually http://HOST:15672";
+
+std::string reason_of(const std::string& body) {
+  const auto value = parse_json(body);
+  if (!value) return {};
+  const Value& reason = value->at("reason");
+  return printable(reason.is(Value::Type::string) ? reason.string() : value->text("error"));
+}
+
+// What another status than success means.
+Error refusal(const HttpResponse& response, const ApiCall& call, const std::string& endpoint,
+              const std::string& user) {
+  const std::string reason = reason_of(response.body);
+  const std::string place = fmt::format("{}: {} {}", endpoint, call.method, call.path);
+  switch (response.status) {
+    case 401:
+      if (reason == "Login failed" || reason.empty()) {
+        return {ErrorKind::denied, fmt::format("{} refuses the login of user '{}'", endpoint, user),
+                "check user and password; users `guest` may log in from the broker's machine only"};
+      }
+      return {ErrorKind::denied, fmt::format("{}: {}", place, reason),
+              fmt::format("user '{}' needs the tag administrator", user)};
+    case 403:
+      return {ErrorKind::denied, fmt::format("{}: {}", place, reason), ""};
+    case 404:
+      return {ErrorKind::not_found, fmt::format("{}: not found", place), ""};
+    case 400:
+      return {ErrorKind::invalid, fmt::format("{}: {}", place, reason),
+              "a plugin that the captured broker had may be missing here (rabbitmq-plugins list)"};
+    default:
+      break;
+  }
+  const bool later = response.status >= 500 || response.status == 429;
+  return {later ? ErrorKind::unavailable : ErrorKind::invalid,
+          fmt::format("{}: status {} {}", place, response.status, reason), ""};
+}
+
+std::vector<std::string> strings(const Value& list) {
+  std::vector<std::string> out;
+  if (!list.is(Value::Type::list)) return out;
+  for (const Value& each : list.list()) {
+    if (each.is(Value::Type::string)) out.push_back(each.string());
+  }
+  return out;
+}
+
+void read_own(const Value& global, LiveBroker& live) {
+  for (const auto& [name, value] : global.map()) {
+    if (name == marker_name) {
+      if (const auto marker = Marker::parse(value.text("marker"))) {
+        live.marker = BrokerMarker{*marker, strings(value.at("only"))};
+      }
+    }
+    if (!name.starts_with(users_prefix)) continue;
+    for (const std::string& user : strings(value.at("users"))) {
+      live.step_users[user] = value.text("run") + "/" + value.text("step");
+    }
+  }
+}
+
+}  // namespace
+
+Result<Broker> Broker::open(HttpClient& http, const Login& login) {
+  const auto parts = parse_url(login.url);
+  if (!parts || (parts->scheme != "http" && parts->scheme != "https")) {
+    return fail(ErrorKind::invalid,
+                fmt::format("'{}' is not the URL of a management API", shown_url(login.url)),
+                "give http://HOST:15672 or https://HOST:15671, not the address of AMQP",
+                Error::Code::usage);
+  }
+  Login own = login;
+  if (own.user.empty()) {
+    own.user = parts->user;
+    own.password = parts->password;
+  }
+  // A management API behind a path prefix keeps it; the URL of its start page loses the slash.
+  own.url = shown_url(login.url);
+  while (own.url.ends_with('/')) own.url.pop_back();
+  return Broker(http, std::move(own), endpoint_of(*parts));
+}
+
+ObjectKey Broker::users_parameter(const std::string& name) {
+  return {Kind::global_parameter, "", std::string(users_prefix) + name};
+}
+
+// Nothing speaks HTTP there. If AMQP does, the broker is alive and only its API is off.
+Error Broker::no_answer(const Operation& op, Error error) {
+  if (error.kind == ErrorKind::invalid &&
+      error.what.find("does not speak HTTP") != std::string::npos) {
+    error.what += "; it may be the broker's AMQP port";
+    error.hint = plugin_hint;
+  }
+  if (error.kind != ErrorKind::unavailable) return error;
+  error.hint = fmt::format("is the broker up? If it is: {}", plugin_hint);
+  const auto parts = parse_url(login_.url);
+  if (!parts || error.code == Error::Code::timeout) return error;
+  HttpRequest knock;
+  knock.url = fmt::format("http://{}:5672/", parts->host);
+  knock.timeout = knock.connect_timeout = std::chrono::seconds(3);
+  const auto heard = http_->send(op, knock);
+  if (!heard && heard.error().what.find("does not speak HTTP") != std::string::npos) {
+    error.what += fmt::format(", but AMQP does ({}:5672): its management API is off", parts->host);
+    error.hint = plugin_hint;
+  }
+  return error;
+}
+
+Result<Value> Broker::call(const Operation& op, const ApiCall& call) {
+  HttpRequest request;
+  request.method = call.method;
+  request.url = login_.url + call.path;
+  request.user = login_.user;
+  request.password = login_.password;
+  request.ca_file = login_.ca_file;
+  request.max_body_bytes = answer_limit_bytes;
+  if (!call.body.is_null()) {
+    request.headers["Content-Type"] = "application/json";
+    request.body = to_json(call.body, Secrets::reveal);
+  }
+  auto response = http_->send(op, request);
+  if (!response) return fail(no_answer(op, std::move(response).error()));
+  if (!response->ok()) return fail(refusal(*response, call, endpoint_, login_.user));
+  if (response->body.empty()) return Value();
+  auto value = parse_json(response->body);
+  if (!value) {
+    return fail(ErrorKind::invalid,
+                fmt::format("{}{}: the answer is no JSON", endpoint_, call.path), plugin_hint);
+  }
+  return value;
+}
+
+Result<std::string> Broker::administrator(const Operation& op) {
+  auto who = call(op, {"GET", "/api/whoami", Value()});
+  if (!who && who.error().kind == ErrorKind::not_found) {
+    return fail(ErrorKind::invalid, fmt::format("{} is no RabbitMQ management API", endpoint_),
+                plugin_hint);
+  }
+  TRY(const Value me, std::move(who));
+  const Value& tags = me.at("tags");
+  const std::vector<std::string> listed = strings(tags);
+  const bool is_one =
+      tags.is(Value::Type::string)
+          ? tags.string().find("administrator") != std::string::npos
+          : std::find(listed.begin(), listed.end(), "administrator") != listed.end();
+  if (!is_one) {
+    return fail(ErrorKind::denied,
+                fmt::format("{}: user '{}' is no administrator", endpoint_, login_.user),
+                fmt::format("rabbitmqctl set_user_tags {} administrator", login_.user));
+  }
+  return me.text("name", login_.user);
+}
+
+Result<LiveBroker> Broker::read(const Operation& op) {
+  auto answer = call(op, {"GET", "/api/overview?columns=rabbitmq_version,cluster_name,node", {}});
+  if (!answer && answer.error().kind == ErrorKind::not_found) {
+    return fail(ErrorKind::invalid, fmt::format("{} is no RabbitMQ management API", endpoint_),
+                plugin_hint);
+  }
+  TRY(const Value overview, std::move(answer));
+  TRY(const Value definitions, call(op, {"GET", "/api/definitions", {}}));
+  TRY(const Value vhosts, call(op, {"GET", "/api/vhosts", {}}));
+  TRY(const Value queues,
+      call(op, {"GET", "/api/queues?columns=name,vhost,durable,exclusive,messages", {}}));
+  TRY(Reading reading, read_topology(definitions, vhosts));
+  LiveBroker live;
+  live.topology = std::move(reading.topology);
+  live.skipped = std::move(reading.skipped);
+  live.version = overview.text("rabbitmq_version");
+  live.identity = fmt::format("{} at {}, id {}", overview.text("cluster_name"),
+                              overview.text("node"), reading.global.text("internal_cluster_id"));
+  read_own(reading.global, live);
+  if (!queues.is(Value::Type::list)) return live;
+  for (const Value& queue : queues.list()) {
+    const std::string name = queue.text("vhost") + "/" + queue.text("name");
+    if (queue.boolean("exclusive", false)) {
+      live.skipped.push_back(fmt::format("queue {}: a connection's own, skipped", printable(name)));
+    }
+    const auto depth = queue.integer("messages", 0);
+    if (depth > 0) live.messages[name] = static_cast<std::uint64_t>(depth);
+  }
+  return live;
+}
+
+Result<void> Broker::put(const Operation& op, const ObjectKey& key, const Value& value) {
+  for (const ApiCall& each : calls_to_put(key, value)) {
+    auto done = call(op, each);
+    if (!done) return wrap(std::move(done).error(), key.text());
+  }
+  return {};
+}
+
+Result<void> Broker::remove_binding(const Operation& op, const ObjectKey& key, const Value& value) {
+  const std::string between = calls_to_put(key, value).front().path;
+  auto listed = call(op, {"GET", between, {}});
+  if (!listed && listed.error().kind == ErrorKind::not_found) return {};
+  TRY(const Value bindings, std::move(listed));
+  for (const Value& each : bindings.list()) {
+    if (each.text("routing_key") != value.text("routing_key") ||
+        !(each.at("arguments") == value.at("arguments"))) {
+      continue;
+    }
+    const std::string name = url_segment(each.text("properties_key"));
+    TRY_DO(call(op, {"DELETE", between + "/" + name, {}}));
+  }
+  return {};
+}
+
+Result<void> Broker::remove(const Operation& op, const ObjectKey& key, const Value& value) {
+  if (key.kind == Kind::binding) return remove_binding(op, key, value);
+  auto done = call(op, call_to_remove(key));
+  if (!done && done.error().kind != ErrorKind::not_found) {
+    return wrap(std::move(done).error(), "removing " + key.text());
+  }
+  return {};
+}
+
+Result<void> Broker::write_marker(const Operation& op, const BrokerMarker& marker) {
+  Value value{Value::Map{}};
+  value.set("marker", marker.marker.text());
+  Value::List only(marker.only.begin(), marker.only.end());
+  value.set("only", Value(std::move(only)));
+  return put(op, {Kind::global_parameter, "", std::string(marker_name)}, value);
+}
+
+}  // namespace lifeboat::source::rabbitmq

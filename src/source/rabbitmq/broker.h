@@ -1,0 +1,82 @@
+// source/rabbitmq/broker.h - One RabbitMQ broker through its management API (3.8 and later).
+//
+// A thin layer that knows paths, the meaning of the API's answers, and where our marker is: the
+// global parameter `lifeboat-marker`. Users that a step of ours has made are named in global
+// parameters `lifeboat-users-...`, so that a restore leaves their new passwords alone.
+//
+// Threads: one call at a time.  Ownership: the HttpClient outlives the Broker.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/http/http.h"
+#include "source/rabbitmq/topology.h"
+#include "source/source.h"
+
+namespace lifeboat::source::rabbitmq {
+
+struct Login {
+  std::string url;  // of the management API; may hold user:password@
+  std::string user;
+  Secret password;
+  std::string ca_file;
+};
+
+// A marker with the part of the capture that it speaks of.
+struct BrokerMarker {
+  Marker marker;
+  std::vector<std::string> only;
+};
+
+// Users that steps made: user -> "run/step".
+using StepUsers = std::map<std::string, std::string>;
+
+// Everything about one moment of a broker.
+struct LiveBroker {
+  Topology topology;
+  std::vector<std::string> skipped;
+  std::optional<BrokerMarker> marker;
+  StepUsers step_users;
+  std::map<std::string, std::uint64_t> messages;  // "shop/orders" -> ready and unacknowledged
+  std::string version, identity;
+};
+
+class Broker {
+ public:
+  // Errors: invalid (not an http(s) URL).
+  static Result<Broker> open(HttpClient& http, const Login& login);
+
+  // The user that we are, with its tags.  Errors: denied (login refused, not an administrator),
+  // unavailable, invalid (no management API there; the hint says how to switch it on).
+  Result<std::string> administrator(const Operation& op);
+  Result<LiveBroker> read(const Operation& op);
+
+  Result<void> put(const Operation& op, const ObjectKey& key, const Value& value);
+  // Removing what is not there is no error.
+  Result<void> remove(const Operation& op, const ObjectKey& key, const Value& value);
+  Result<void> write_marker(const Operation& op, const BrokerMarker& marker);
+
+  // One call; the answer, null when empty.  Errors: by status (not_found for 404).
+  Result<Value> call(const Operation& op, const ApiCall& call);
+
+  std::string endpoint() const { return endpoint_; }
+  const Login& login() const { return login_; }
+  // Claims users for a step: a global parameter `lifeboat-users-NAME` that names them.
+  static ObjectKey users_parameter(const std::string& name);
+
+ private:
+  Broker(HttpClient& http, Login login, std::string endpoint)
+      : http_(&http), login_(std::move(login)), endpoint_(std::move(endpoint)) {}
+  Result<void> remove_binding(const Operation& op, const ObjectKey& key, const Value& value);
+  Error no_answer(const Operation& op, Error error);
+
+  HttpClient* http_;
+  Login login_;
+  std::string endpoint_;
+};
+
+}  // namespace lifeboat::source::rabbitmq

@@ -1,0 +1,421 @@
+#include "source/rabbitmq/rabbitmq_source.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/bytes.h"
+#include "capture/item.h"
+#include "schema/json.h"
+#include "source/rabbitmq/stored_definitions.h"
+
+namespace lifeboat::source {
+namespace {
+
+using namespace rabbitmq;  // NOLINT: one concept, two files
+using ErrorKind = Error::Kind;
+
+constexpr int most_readings = 6;
+
+std::string sha256_hex(std::string_view text) {
+  std::array<std::uint8_t, 32> digest{};
+  unsigned length = 0;
+  EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
+  return to_hex(digest);
+}
+
+// The user that the object belongs to, "" if to none.
+std::string user_of(const ObjectKey& key) {
+  switch (key.kind) {
+    case Kind::user:
+    case Kind::permission:
+    case Kind::topic_permission:
+      return key.name;
+    case Kind::user_limit:
+      return key.name.substr(0, key.name.rfind('/'));
+    default:
+      return {};
+  }
+}
+
+// What every new broker comes with.
+bool is_installed_by_default(const ObjectKey& key) {
+  return user_of(key) == "guest" || (key.kind == Kind::vhost && key.vhost == "/");
+}
+
+std::string names_of(const std::vector<ObjectKey>& keys) {
+  constexpr std::size_t shown = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(keys.size(), shown); ++i) {
+    text += (i == 0 ? "" : ", ") + keys[i].text();
+  }
+  if (keys.size() > shown) text += fmt::format(" and {} more", keys.size() - shown);
+  return text;
+}
+
+class RabbitmqSource final : public Source {
+ public:
+  RabbitmqSource(std::shared_ptr<HttpClient> http, Broker broker, std::vector<std::string> vhosts)
+      : http_(std::move(http)), broker_(std::move(broker)), vhosts_(std::move(vhosts)) {}
+
+  Result<void> preflight(const Operation& op) override {
+    TRY(const Seen seen, look(op));
+    for (const std::string& vhost : vhosts_) {
+      if (!seen.live.topology.contains({Kind::vhost, vhost, ""})) {
+        return fail(ErrorKind::not_found,
+                    fmt::format("{}: there is no virtual host '{}'", broker_.endpoint(), vhost));
+      }
+    }
+    return {};
+  }
+
+  Result<void> capture(const Operation& op, capture::Sink& sink) override {
+    capture::Moments moments;
+    moments.begin = op.clock->wall();
+    TRY(const Seen seen, read_until_stable(op, moments));
+    Topology topology = filtered(seen.live.topology, Scope{vhosts_, {}}, {});
+    std::map<std::string, std::string> items = to_items(topology);
+    items.emplace(manifest_name, manifest_text(seen.live, topology));
+    std::vector<std::pair<std::string, std::string>> ordered(items.begin(), items.end());
+    std::sort(ordered.begin(), ordered.end(),
+              [](const auto& a, const auto& b) { return capture::name_before(a.first, b.first); });
+    for (const auto& [name, text] : ordered) {
+      TRY_DO(op.proceed());
+      capture::Item item;
+      item.name = name;
+      TRY_DO(sink.begin(op, item));
+      TRY_DO(sink.write(op, as_bytes(text)));
+      TRY_DO(sink.finish(op, item));
+    }
+    tell_facts(seen.live, topology, moments);
+    moments.end = op.clock->wall();
+    TRY_DO(op.proceed());
+    return sink.commit(op, moments);
+  }
+
+  Result<TargetState> target(const Operation& op) override {
+    TRY(const Seen seen, look(op));
+    const Topology topology = filtered(seen.live.topology, Scope{}, seen.left_alone);
+    TargetState state;
+    state.identity = seen.live.identity;
+    const auto queues = std::count_if(topology.begin(), topology.end(), [](const auto& each) {
+      return each.first.kind == Kind::queue;
+    });
+    state.summary = fmt::format("RabbitMQ {} ({}) at {}, {} objects, {} queues", seen.live.version,
+                                seen.live.identity, broker_.endpoint(), topology.size(), queues);
+    if (seen.live.marker) {
+      state.occupancy = Occupancy::ours;
+      state.marker = seen.live.marker->marker;
+      return state;
+    }
+    const bool used = std::any_of(topology.begin(), topology.end(), [](const auto& each) {
+      return !is_installed_by_default(each.first);
+    });
+    state.occupancy = used ? Occupancy::foreign : Occupancy::empty;
+    return state;
+  }
+
+  Result<RestoreReport> restore(const Operation& op, capture::Feed& feed,
+                                const RestoreOptions& options) override {
+    TRY(const Captured captured, read_capture(op, feed));
+    Scope scope = captured.scope();
+    scope.only = options.only;
+    TRY(Seen seen, look(op));
+    TRY_DO(refuse_foreign(captured, seen, scope, options));
+    BrokerMarker marker{options.marker, options.only};
+    marker.marker.done = false;
+    TRY_DO(broker_.write_marker(op, marker));
+    RestoreReport report;
+    report.items = captured.items;
+    report.bytes = captured.bytes;
+    TRY_DO(remove_surplus(op, captured, seen, {scope, report}));
+    TRY(seen, look(op));  // with a queue went its bindings, with a virtual host all
+    TRY_DO(put_missing(op, captured, seen, {scope, report, options.progress}));
+    marker.marker.done = true;
+    TRY_DO(broker_.write_marker(op, marker));
+    if (options.progress) options.progress(captured.bytes, captured.bytes);
+    return report;
+  }
+
+  Result<std::vector<Check>> verify(const Operation& op, capture::Feed& feed) override {
+    TRY(const Captured captured, read_capture(op, feed));
+    TRY(const Seen seen, look(op));
+    Scope scope = captured.scope();
+    if (seen.live.marker) scope.only = seen.live.marker->only;
+    const Topology wanted = filtered(captured.topology, scope, seen.left_alone);
+    const Topology live = filtered(seen.live.topology, scope, seen.left_alone);
+    const Difference all = difference(wanted, live);
+    std::vector<Check> checks;
+    checks.push_back(compare_manifest(captured));
+    for (const Kind kind : all_kinds()) {
+      if (auto check = compare_kind(kind, wanted, all, notes(kind, seen, scope))) {
+        checks.push_back(std::move(*check));
+      }
+    }
+    return checks;
+  }
+
+  Result<std::string> fingerprint(const Operation& op) override {
+    TRY(const Seen seen, look(op));
+    std::string whole;
+    for (const auto& [name, text] :
+         to_items(filtered(seen.live.topology, Scope{vhosts_, {}}, seen.left_alone))) {
+      whole += name + "\n" + text;
+    }
+    return sha256_hex(whole);
+  }
+
+  Result<std::vector<Kept>> kept(const Operation&) override { return std::vector<Kept>{}; }
+  Result<void> remove_kept(const Operation&, const std::string& name) override {
+    return fail(ErrorKind::not_found, fmt::format("nothing named '{}' is kept in a broker", name),
+                "what a restore replaced was captured into the repository: `lifeboat snapshots`");
+  }
+
+ private:
+  struct Seen {
+    LiveBroker live;
+    std::string me;
+    std::set<std::string> left_alone;  // users that are neither changed nor compared
+  };
+  // What the parts of one restore share.
+  struct Work {
+    const Scope& scope;
+    RestoreReport& report;
+    std::function<void(std::uint64_t, std::uint64_t)> progress = {};
+  };
+
+  Result<Seen> look(const Operation& op) {
+    Seen seen;
+    TRY(seen.me, broker_.administrator(op));
+    TRY(seen.live, broker_.read(op));
+    seen.left_alone.insert(seen.me);
+    for (const auto& [user, step] : seen.live.step_users) seen.left_alone.insert(user);
+    return seen;
+  }
+
+  static Topology filtered(const Topology& all, const Scope& scope,
+                           const std::set<std::string>& left_alone) {
+    Topology some;
+    for (const auto& [key, value] : all) {
+      if (scope.holds(key) && !left_alone.contains(user_of(key))) some.emplace(key, value);
+    }
+    return some;
+  }
+
+  // The API has no transactions: two equal readings are one moment, that of the first.
+  Result<Seen> read_until_stable(const Operation& op, capture::Moments& moments) {
+    moments.consistent_at = op.clock->wall();
+    TRY(Seen seen, look(op));
+    for (int reading = 1; reading < most_readings; ++reading) {
+      const WallTime now = op.clock->wall();
+      TRY(Seen again, look(op));
+      const bool same = again.live.topology == seen.live.topology;
+      seen = std::move(again);
+      if (same) return seen;
+      moments.consistent_at = now;
+    }
+    moments.partial = true;
+    moments.remarks.push_back(
+        fmt::format("the definitions changed during each of {} readings: they may mix two moments",
+                    most_readings));
+    return seen;
+  }
+
+  std::string manifest_text(const LiveBroker& live, const Topology& topology) const {
+    Value manifest{Value::Map{}};
+    manifest.set("type", "rabbitmq");
+    manifest.set("version", live.version);
+    manifest.set("identity", live.identity);
+    manifest.set("vhosts", Value(Value::List(vhosts_.begin(), vhosts_.end())));
+    manifest.set("counts", count_kinds(topology));
+    Value messages{Value::Map{}};
+    for (const auto& [queue, depth] : live.messages) messages.set(queue, depth);
+    manifest.set("messages_not_captured", std::move(messages));
+    return to_pretty_json(manifest) + "\n";
+  }
+
+  void tell_facts(const LiveBroker& live, const Topology& topology,
+                  capture::Moments& moments) const {
+    moments.facts["version"] = "RabbitMQ " + live.version;
+    moments.facts["identity"] = live.identity;
+    const Value counts = count_kinds(topology);
+    for (const auto& [kind, count] : counts.map()) {
+      moments.facts["count." + kind] = std::to_string(count.integer());
+    }
+    std::uint64_t messages = 0;
+    for (const auto& [queue, depth] : live.messages) {
+      const bool wanted =
+          vhosts_.empty() || std::any_of(vhosts_.begin(), vhosts_.end(),
+                                         [&](auto& v) { return queue.starts_with(v + "/"); });
+      if (!wanted) continue;
+      messages += depth;
+      moments.facts["lost.queue " + printable(queue)] =
+          fmt::format("{} messages, not captured", depth);
+    }
+    moments.facts["messages"] = std::to_string(messages);
+    for (const std::string& each : live.skipped) moments.remarks.push_back(each);
+    if (messages > 0) {
+      moments.remarks.push_back(
+          fmt::format("{} messages in queues at this moment are not captured", messages));
+    }
+  }
+
+  Result<void> refuse_foreign(const Captured& captured, const Seen& seen, const Scope& scope,
+                              const RestoreOptions& options) const {
+    if (options.foreign == Foreign::keep_aside) return {};
+    if (seen.live.marker) {
+      const Marker& there = seen.live.marker->marker;
+      if (there.run == options.marker.run && there.step == options.marker.step) return {};
+      return fail(ErrorKind::conflict,
+                  fmt::format("{}: was restored by run {}, step {}", broker_.endpoint(), there.run,
+                              there.step),
+                  "restore into a new broker, or let the plan keep aside what is there",
+                  Error::Code::refused);
+    }
+    const Difference change = difference(filtered(captured.topology, scope, seen.left_alone),
+                                         filtered(seen.live.topology, scope, seen.left_alone));
+    std::vector<ObjectKey> foreign;
+    for (const auto* keys : {&change.extra, &change.different}) {
+      std::copy_if(keys->begin(), keys->end(), std::back_inserter(foreign),
+                   [](const ObjectKey& key) { return !is_installed_by_default(key); });
+    }
+    if (foreign.empty()) return {};
+    return fail(ErrorKind::conflict,
+                fmt::format("{}: holds what is not of this capture: {}", broker_.endpoint(),
+                            names_of(foreign)),
+                "restore into an empty broker, or let the plan keep aside what is there",
+                Error::Code::refused);
+  }
+
+  Result<void> remove_surplus(const Operation& op, const Captured& captured, const Seen& seen,
+                              const Work& work) {
+    const Difference change = difference(filtered(captured.topology, work.scope, seen.left_alone),
+                                         filtered(seen.live.topology, work.scope, seen.left_alone));
+    std::vector<ObjectKey> surplus = change.extra;
+    std::copy_if(change.different.begin(), change.different.end(), std::back_inserter(surplus),
+                 [](const ObjectKey& key) {
+                   return is_immutable(key.kind) || key.kind == Kind::topic_permission;
+                 });
+    std::set<std::string> whole_vhosts;
+    for (const ObjectKey& key : surplus) {
+      if (key.kind == Kind::vhost) whole_vhosts.insert(key.vhost);
+    }
+    std::sort(surplus.begin(), surplus.end(), std::greater<>());
+    for (const ObjectKey& key : surplus) {
+      if (key.kind != Kind::vhost && whole_vhosts.contains(key.vhost)) continue;
+      const auto depth = seen.live.messages.find(key.vhost + "/" + key.name);
+      TRY_DO(broker_.remove(op, key, seen.live.topology.at(key)));
+      if (key.kind == Kind::queue && depth != seen.live.messages.end()) {
+        work.report.remarks.push_back(
+            fmt::format("{} was removed with {} messages", key.text(), depth->second));
+      } else if (is_installed_by_default(key) && key.kind != Kind::permission) {
+        work.report.remarks.push_back(
+            fmt::format("{} of the new broker was removed: the captured one had none", key.text()));
+      }
+    }
+    return {};
+  }
+
+  // Declaring a queue needs rights in its virtual host, of an administrator too.
+  Result<void> enter(const Operation& op, const std::string& vhost, const Seen& seen) {
+    const ObjectKey key{Kind::permission, vhost, seen.me};
+    Value all{Value::Map{}};
+    for (const char* right : {"configure", "write", "read"}) all.set(right, ".*");
+    const auto has = seen.live.topology.find(key);
+    if (has != seen.live.topology.end() && has->second == all) return {};
+    return broker_.put(op, key, all);
+  }
+
+  Result<void> put_missing(const Operation& op, const Captured& captured, const Seen& seen,
+                           const Work& work) {
+    const Topology wanted = filtered(captured.topology, work.scope, seen.left_alone);
+    const Difference change =
+        difference(wanted, filtered(seen.live.topology, work.scope, seen.left_alone));
+    std::vector<ObjectKey> todo = change.missing;
+    todo.insert(todo.end(), change.different.begin(), change.different.end());
+    std::sort(todo.begin(), todo.end());
+    std::set<std::string> entered;
+    for (std::size_t done = 0; done < todo.size(); ++done) {
+      const ObjectKey& key = todo[done];
+      if (is_immutable(key.kind) && entered.insert(key.vhost).second) {
+        TRY_DO(enter(op, key.vhost, seen));
+      }
+      auto put = broker_.put(op, key, wanted.at(key));
+      // A shovel without its plugin must not cost the queues; verify tells that it is not there.
+      const bool of_a_plugin =
+          key.kind == Kind::parameter && !put && put.error().kind == ErrorKind::invalid;
+      if (!put && !of_a_plugin) return put;
+      if (of_a_plugin) {
+        work.report.remarks.push_back(
+            fmt::format("not put back: {}; {}", put.error().what, put.error().hint));
+      }
+      if (work.progress) work.progress(captured.bytes * done / todo.size(), captured.bytes);
+    }
+    return {};
+  }
+
+  static Check compare_manifest(const Captured& captured) {
+    Check check;
+    check.name = "objects in the capture, by its manifest";
+    check.expected = to_json(captured.manifest.at("counts"));
+    check.actual = to_json(count_kinds(captured.topology));
+    check.ok = check.expected == check.actual;
+    return check;
+  }
+
+  // What a comparison leaves out, in words.
+  static std::string notes(Kind kind, const Seen& seen, const Scope& scope) {
+    std::string text;
+    const std::string part = scope.text();
+    if (!part.empty()) text += fmt::format(" (only {})", part);
+    if (kind != Kind::user) return text;
+    text += fmt::format(" (besides {}, who logs in here", printable(seen.me));
+    for (const auto& [user, step] : seen.live.step_users) {
+      if (user != seen.me)
+        text += fmt::format(", {}, made by {}", printable(user), printable(step));
+    }
+    return text + ")";
+  }
+
+  static std::optional<Check> compare_kind(Kind kind, const Topology& wanted, const Difference& all,
+                                           const std::string& note) {
+    const auto of_kind = [kind](const std::vector<ObjectKey>& keys) {
+      std::vector<ObjectKey> some;
+      std::copy_if(keys.begin(), keys.end(), std::back_inserter(some),
+                   [kind](const ObjectKey& key) { return key.kind == kind; });
+      return some;
+    };
+    const auto missing = of_kind(all.missing), different = of_kind(all.different),
+               extra = of_kind(all.extra);
+    const auto expected = static_cast<std::size_t>(
+        std::count_if(wanted.begin(), wanted.end(),
+                      [kind](const auto& each) { return each.first.kind == kind; }));
+    if (expected == 0 && extra.empty()) return std::nullopt;
+    Check check;
+    check.name = std::string(kind_plural(kind)) + note;
+    check.expected = fmt::format("{} equal", expected);
+    check.actual = fmt::format("{} equal", expected - missing.size() - different.size());
+    if (!missing.empty()) check.actual += "; missing: " + names_of(missing);
+    if (!different.empty()) check.actual += "; different: " + names_of(different);
+    if (!extra.empty()) check.actual += "; not captured: " + names_of(extra);
+    check.ok = missing.empty() && different.empty() && extra.empty();
+    return check;
+  }
+
+  std::shared_ptr<HttpClient> http_;
+  Broker broker_;
+  const std::vector<std::string> vhosts_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> make_rabbitmq_source(std::shared_ptr<HttpClient> http,
+                                                     const RabbitmqOptions& options) {
+  TRY(Broker broker, Broker::open(*http, options.login));
+  return std::make_unique<RabbitmqSource>(std::move(http), std::move(broker), options.vhosts);
+}
+
+}  // namespace lifeboat::source

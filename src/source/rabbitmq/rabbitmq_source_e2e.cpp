@@ -1,0 +1,483 @@
+// Against two real brokers: testbed/with rabbitmq rabbitmq=TESTBED_RABBITMQ2_ -- source_e2e
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "capture/memory_capture.h"
+#include "schema/json.h"
+#include "source/rabbitmq/rabbitmq_source.h"
+#include "source/source_contract.h"
+
+namespace lifeboat::source {
+namespace {
+
+using rabbitmq::Broker;
+using rabbitmq::Kind;
+using rabbitmq::ObjectKey;
+using testing::HasSubstr;
+
+const SystemClock the_clock;
+const Operation op{.clock = &the_clock};
+
+// Ends the program by name when a variable is missing: nothing is skipped.
+std::string variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr || *value == 0) {
+    std::fprintf(stderr, "rabbitmq_source_e2e: %s is not set; run it beside two brokers\n",
+                 name.c_str());
+    std::exit(1);
+  }
+  return value;
+}
+
+rabbitmq::Login login_of(const std::string& prefix) {
+  return {.url = variable(prefix + "URL"),
+          .user = variable(prefix + "USER"),
+          .password = Secret(variable(prefix + "PASSWORD")),
+          .ca_file = ""};
+}
+
+Value json(const char* text) {
+  auto value = parse_json(text);
+  EXPECT_TRUE(value) << text;
+  return value ? *value : Value();
+}
+
+// Lets the Nth call and all later ones fail as if the network were gone, after it was served: the
+// answer is lost, the change is made.
+class BreakingClient final : public HttpClient {
+ public:
+  BreakingClient(std::shared_ptr<HttpClient> behind, int break_at)
+      : behind_(std::move(behind)), break_at_(break_at) {}
+  Result<HttpResponse> send(const Operation& each, const HttpRequest& request) override {
+    if (request.method != "GET" && ++changes_ > break_at_) {
+      if (changes_ == break_at_ + 1) (void)behind_->send(each, request);
+      return fail(Error::Kind::unavailable, "the network is gone");
+    }
+    return behind_->send(each, request);
+  }
+  int changes() const { return changes_; }
+
+ private:
+  std::shared_ptr<HttpClient> behind_;
+  const int break_at_;
+  int changes_ = 0;
+};
+
+// A broker of the testbed, emptied and filled through its own API.
+class Bench {
+ public:
+  explicit Bench(const std::string& prefix)
+      : login_(login_of(prefix)),
+        http_(make_http_client(the_clock)),
+        broker_(*Broker::open(*http_, login_)) {}
+
+  std::unique_ptr<Source> open() { return open_with(http_); }
+  std::unique_ptr<Source> open_with(std::shared_ptr<HttpClient> http,
+                                    std::vector<std::string> vhosts = {}) {
+    auto source = make_rabbitmq_source(std::move(http), {login_, std::move(vhosts)});
+    EXPECT_TRUE(source);
+    return source ? *std::move(source) : nullptr;
+  }
+  Broker& broker() { return broker_; }
+  const rabbitmq::Login& login() const { return login_; }
+  std::shared_ptr<HttpClient> http() { return http_; }
+
+  rabbitmq::LiveBroker read() {
+    auto live = broker_.read(op);
+    EXPECT_TRUE(live) << live.error().what;
+    return live ? *live : rabbitmq::LiveBroker{};
+  }
+  void put(const ObjectKey& key, const char* value) {
+    const auto done = broker_.put(op, key, json(value));
+    EXPECT_TRUE(done) << done.error().what;
+  }
+  void call(const std::string& method, const std::string& path, const char* body) {
+    const auto done = broker_.call(op, {method, path, json(body)});
+    EXPECT_TRUE(done) << done.error().what;
+  }
+
+  void wipe() {
+    const auto live = read();
+    for (auto each = live.topology.rbegin(); each != live.topology.rend(); ++each) {
+      const ObjectKey& key = each->first;
+      const bool own = key.name == login_.user || key.name.starts_with(login_.user + "/");
+      if (own || (key.kind != Kind::vhost && key.kind != Kind::user && key.vhost != "/" &&
+                  !key.vhost.empty())) {
+        continue;  // goes with its virtual host
+      }
+      if (key.kind == Kind::vhost && key.vhost == "/") continue;
+      EXPECT_TRUE(broker_.remove(op, key, each->second));
+    }
+    EXPECT_TRUE(broker_.remove(op, {Kind::global_parameter, "", "lifeboat-marker"}, {}));
+    EXPECT_TRUE(broker_.remove(op, Broker::users_parameter("test"), {}));
+    put({Kind::vhost, "/", ""}, R"({"description": "Default virtual host", "tags": []})");
+  }
+
+  void fill() {
+    wipe();
+    put({Kind::vhost, "shop", ""}, R"({"description": "the shop", "tags": ["prod", "eu"]})");
+    put({Kind::vhost, "odd/ü %", ""}, R"({"description": "", "tags": [], "tracing": true})");
+    put({Kind::user, "", "backend"},
+        R"({"password_hash": "utWdkd2rQualTmCOyY2E++am6rBlAQnkJXMyWUE0SB3LooKX",
+            "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []})");
+    put({Kind::user, "", "o/b s:"},
+        R"({"password_hash": "", "tags": ["management", "policymaker"]})");
+    put({Kind::user_limit, "", "backend/max-channels"}, "100");
+    put({Kind::permission, "shop", "backend"},
+        R"({"configure": "^$", "write": "^events$", "read": ".*"})");
+    put({Kind::permission, "odd/ü %", "o/b s:"},
+        R"({"configure": ".*", "write": ".*", "read": ".*"})");
+    fill_shop();
+    put({Kind::queue, "odd/ü %", "q/ü"}, R"({"auto_delete": false, "arguments": {}})");
+    put({Kind::global_parameter, "", "mqtt_default_vhosts"}, R"({"CN=shop": "shop"})");
+  }
+
+  void fill_shop() {
+    put({Kind::exchange, "shop", "dead"},
+        R"({"type": "fanout", "auto_delete": false, "internal": true, "arguments": {}})");
+    put({Kind::exchange, "shop", "events"},
+        R"({"type": "topic", "auto_delete": false, "internal": false,
+            "arguments": {"alternate-exchange": "dead"}})");
+    put({Kind::exchange, "shop", "by header"},
+        R"({"type": "headers", "auto_delete": true, "internal": false, "arguments": {}})");
+    put({Kind::queue, "shop", "orders"},
+        R"({"auto_delete": false, "arguments": {"x-queue-type": "quorum"}})");
+    put({Kind::queue, "shop", "mail"},
+        R"({"auto_delete": false,
+            "arguments": {"x-max-length": 10000, "x-dead-letter-exchange": "dead"}})");
+    bind("events", "queue", "orders", "order.#", "{}");
+    bind("events", "queue", "mail", "order.*.ü/%", "{}");
+    bind("events", "exchange", "by header", "", "{}");
+    bind("by header", "queue", "mail", "", R"({"x-match": "all", "kind": "invoice", "n": 1})");
+    bind("dead", "queue", "mail", "", "{}");
+    put({Kind::topic_permission, "shop", "backend"},
+        R"({"events": {"write": "^order\\.", "read": ".*"}, "by header": {"write": "^$",
+            "read": "x"}})");
+    put({Kind::policy, "shop", "ttl"},
+        R"({"pattern": "^mail$", "apply-to": "queues", "priority": 7,
+            "definition": {"message-ttl": 60000}})");
+    put({Kind::operator_policy, "shop", "cap"},
+        R"({"pattern": ".*", "apply-to": "queues", "priority": 0,
+            "definition": {"max-length": 100000}})");
+    put({Kind::vhost_limit, "shop", "max-queues"}, "50");
+    put({Kind::vhost_limit, "shop", "max-connections"}, "500");
+  }
+
+  void bind(const std::string& from, const std::string& type, const std::string& to,
+            const std::string& routing, const char* arguments) {
+    Value value = json("{}");
+    value.set("source", from);
+    value.set("destination", to);
+    value.set("destination_type", type);
+    value.set("routing_key", routing);
+    value.set("arguments", json(arguments));
+    EXPECT_TRUE(broker_.put(op, {Kind::binding, "shop", to_json(value)}, value));
+  }
+
+  void remove_first(Kind kind) {
+    for (const auto& [key, value] : read().topology) {
+      if (key.kind != kind) continue;
+      const auto done = broker_.remove(op, key, value);
+      EXPECT_TRUE(done) << done.error().what;
+      return;
+    }
+    FAIL() << "nothing of this kind is there";
+  }
+
+ private:
+  rabbitmq::Login login_;
+  std::shared_ptr<HttpClient> http_;
+  Broker broker_;
+};
+
+Bench& original() {
+  static Bench bench = [] {
+    Bench made("TESTBED_RABBITMQ_");
+    made.fill();
+    return made;
+  }();
+  return bench;
+}
+Bench& target() {
+  static Bench bench("TESTBED_RABBITMQ2_");
+  return bench;
+}
+
+class BenchSystem final : public System {
+ public:
+  explicit BenchSystem(Bench& bench) : bench_(bench) {}
+  std::unique_ptr<Source> open() override { return bench_.open(); }
+  void alter() override { bench_.remove_first(Kind::binding); }
+
+ private:
+  Bench& bench_;
+};
+
+class RabbitmqWorld final : public World {
+ public:
+  const Clock& clock() override { return the_clock; }
+  KeepsAside keeps_aside() const override { return KeepsAside::by_capture; }
+  std::unique_ptr<System> filled() override { return std::make_unique<BenchSystem>(original()); }
+  std::unique_ptr<System> empty() override {
+    target().wipe();
+    return std::make_unique<BenchSystem>(target());
+  }
+  std::unique_ptr<System> foreign() override {
+    target().wipe();
+    target().put({Kind::vhost, "theirs", ""}, R"({"description": "", "tags": []})");
+    target().put({Kind::vhost, "shop", ""}, R"({"description": "another shop", "tags": []})");
+    target().put({Kind::queue, "shop", "orders"}, R"({"auto_delete": false, "arguments": {}})");
+    return std::make_unique<BenchSystem>(target());
+  }
+  std::unique_ptr<System> huge(std::uint64_t) override { return nullptr; }  // definitions are small
+};
+
+LIFEBOAT_SOURCE_CONTRACT(RabbitmqContract, [] { return std::make_unique<RabbitmqWorld>(); });
+
+RestoreOptions first_run(Foreign foreign = Foreign::refuse) {
+  RestoreOptions options;
+  options.marker = {.run = "run-1", .step = "broker", .generation = 1, .snapshot = "4f2a"};
+  options.foreign = foreign;
+  return options;
+}
+
+std::string red_ones(const Result<std::vector<Check>>& checks) {
+  if (!checks) return checks.error().what;
+  std::string text;
+  for (const Check& check : *checks) {
+    if (!check.ok) text += check.name + ": " + check.actual + "\n";
+  }
+  return text;
+}
+
+class RabbitmqSourceTest : public testing::Test {
+ protected:
+  std::shared_ptr<capture::Feed> captured(std::vector<std::string> vhosts = {}) {
+    capture::MemoryCapture sink;
+    const auto done = original().open_with(original().http(), std::move(vhosts))->capture(op, sink);
+    EXPECT_TRUE(done) << done.error().what;
+    return sink.feed();
+  }
+  void SetUp() override { target().wipe(); }
+};
+
+TEST_F(RabbitmqSourceTest, EachKindOfAlterationIsNamed) {
+  const auto feed = captured();
+  ASSERT_TRUE(target().open()->restore(op, *feed, first_run()));
+  ASSERT_EQ(red_ones(target().open()->verify(op, *feed)), "");
+  const auto altered = [&](const ObjectKey& key, const char* value) {
+    target().put(key, value);
+    const std::string red = red_ones(target().open()->verify(op, *feed));
+    EXPECT_THAT(red, HasSubstr("different: " + key.text()));
+    EXPECT_TRUE(target().open()->restore(op, *feed, first_run()));
+    EXPECT_EQ(red_ones(target().open()->verify(op, *feed)), "");
+  };
+  altered({Kind::user, "", "backend"},
+          R"({"password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256",
+              "tags": []})");
+  altered({Kind::permission, "shop", "backend"}, R"({"configure": ".*", "write": "", "read": ""})");
+  altered({Kind::vhost, "shop", ""}, R"({"description": "x", "tags": []})");
+  altered({Kind::vhost_limit, "shop", "max-queues"}, "51");
+  altered({Kind::global_parameter, "", "mqtt_default_vhosts"}, R"({"CN=shop": "/"})");
+  altered({Kind::policy, "shop", "ttl"},
+          R"({"pattern": "^mail$", "apply-to": "queues", "priority": 8,
+              "definition": {"message-ttl": 60000}})");
+  altered({Kind::topic_permission, "shop", "backend"},
+          R"({"events": {"write": "^order\\.", "read": ".*"}, "dead": {"write": "", "read": ""}})");
+}
+
+TEST_F(RabbitmqSourceTest, AQueueWithOtherArgumentsIsMadeAnewWithItsBindings) {
+  const auto feed = captured();
+  target().put({Kind::vhost, "shop", ""}, R"({"description": "the shop", "tags": []})");
+  target().put({Kind::queue, "shop", "mail"}, R"({"auto_delete": false, "arguments": {}})");
+  target().put({Kind::exchange, "shop", "dead"},
+               R"({"type": "fanout", "auto_delete": false, "internal": true, "arguments": {}})");
+  target().bind("dead", "queue", "mail", "", "{}");
+  target().call("POST", "/api/exchanges/shop/amq.default/publish",
+                R"({"properties": {}, "routing_key": "mail", "payload": "x",
+                    "payload_encoding": "string"})");
+  const auto refused = target().open()->restore(op, *feed, first_run());
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("queue shop/mail"));
+  const auto done = target().open()->restore(op, *feed, first_run(Foreign::keep_aside));
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(red_ones(target().open()->verify(op, *feed)), "");
+}
+
+TEST_F(RabbitmqSourceTest, ARestoreWhoseConnectionBreaksAfterAnyChangeIsCompletedByTheNext) {
+  const auto feed = captured();
+  const auto whole = std::make_shared<BreakingClient>(target().http(), 1'000'000);
+  ASSERT_TRUE(target().open_with(whole)->restore(op, *feed, first_run()));
+  ASSERT_GT(whole->changes(), 25);
+  for (int at = 0; at < whole->changes(); at += 7) {
+    target().wipe();
+    const auto breaking = std::make_shared<BreakingClient>(target().http(), at);
+    const auto broken = target().open_with(breaking)->restore(op, *feed, first_run());
+    ASSERT_FALSE(broken) << at;
+    EXPECT_EQ(broken.error().kind, Error::Kind::unavailable);
+    const auto state = target().open()->target(op);
+    ASSERT_TRUE(state);
+    EXPECT_EQ(state->occupancy, Occupancy::ours) << at;
+    EXPECT_FALSE(state->marker->done) << at;
+    auto options = first_run();
+    options.marker.generation = 2;
+    const auto again = target().open()->restore(op, *feed, options);
+    ASSERT_TRUE(again) << again.error().what;
+    EXPECT_EQ(red_ones(target().open()->verify(op, *feed)), "") << at;
+  }
+}
+
+TEST_F(RabbitmqSourceTest, MessagesAreToldAsLost) {
+  original().call("POST", "/api/exchanges/shop/amq.default/publish",
+                  R"({"properties": {"delivery_mode": 2}, "routing_key": "orders", "payload": "x",
+                      "payload_encoding": "string"})");
+  // The broker counts its messages every few seconds.
+  while (original().read().messages.empty()) ASSERT_TRUE(op.pause(std::chrono::milliseconds(200)));
+  const auto feed = captured();
+  const auto& facts = feed->moments().facts;
+  ASSERT_TRUE(facts.contains("lost.queue shop/orders"));
+  EXPECT_EQ(facts.at("lost.queue shop/orders"), "1 messages, not captured");
+  EXPECT_EQ(facts.at("messages"), "1");
+  ASSERT_TRUE(original().broker().call(op, {"DELETE", "/api/queues/shop/orders/contents", {}}));
+}
+
+TEST_F(RabbitmqSourceTest, OnePartIsRestoredAndComparedAsAPart) {
+  target().put({Kind::vhost, "theirs", ""}, R"({"description": "", "tags": []})");
+  const auto feed = captured();
+  auto options = first_run();
+  options.only = {"vhosts/shop", "broker/users.json"};
+  const auto done = target().open()->restore(op, *feed, options);
+  ASSERT_TRUE(done) << done.error().what;
+  const auto checks = target().open()->verify(op, *feed);
+  EXPECT_EQ(red_ones(checks), "");
+  const auto live = target().read().topology;
+  EXPECT_TRUE(live.contains({Kind::queue, "shop", "orders"}));
+  EXPECT_TRUE(live.contains({Kind::vhost, "theirs", ""}));
+  EXPECT_FALSE(live.contains({Kind::vhost, "odd/ü %", ""}));
+}
+
+TEST_F(RabbitmqSourceTest, ACaptureOfSomeVirtualHostsSpeaksOfThoseOnly) {
+  target().put({Kind::vhost, "theirs", ""}, R"({"description": "", "tags": []})");
+  const auto feed = captured({"shop"});
+  const auto done = target().open()->restore(op, *feed, first_run());
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(red_ones(target().open()->verify(op, *feed)), "");
+  const auto live = target().read().topology;
+  EXPECT_TRUE(live.contains({Kind::vhost, "theirs", ""}));
+  EXPECT_FALSE(live.contains({Kind::vhost, "odd/ü %", ""}));
+  const auto missing = original().open_with(original().http(), {"nowhere"})->preflight(op);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, Error::Kind::not_found);
+}
+
+TEST_F(RabbitmqSourceTest, TheDefaultUserOfANewBrokerGoesWhenTheCaptureHasNone) {
+  target().put({Kind::user, "", "guest"}, R"({"password_hash": "", "tags": ["administrator"]})");
+  target().put({Kind::permission, "/", "guest"},
+               R"({"configure": ".*", "write": ".*", "read": ".*"})");
+  EXPECT_EQ(target().open()->target(op)->occupancy, Occupancy::empty);
+  const auto feed = captured();
+  const auto report = target().open()->restore(op, *feed, first_run());
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_THAT(report->remarks, testing::Contains(HasSubstr("user guest of the new broker")));
+  EXPECT_EQ(red_ones(target().open()->verify(op, *feed)), "");
+}
+
+TEST_F(RabbitmqSourceTest, UsersThatAStepHasMadeKeepTheirNewPasswords) {
+  target().put({Kind::user, "", "backend"}, R"({"password_hash": "", "tags": ["management"]})");
+  target().put(Broker::users_parameter("test"),
+               R"({"run": "run-1", "step": "users", "users": ["backend"]})");
+  const auto feed = captured();
+  ASSERT_TRUE(target().open()->restore(op, *feed, first_run()));
+  const auto user = target().read().topology.at({Kind::user, "", "backend"});
+  EXPECT_EQ(user.text("password_hash"), "");
+  const auto checks = target().open()->verify(op, *feed);
+  EXPECT_EQ(red_ones(checks), "");
+  EXPECT_THAT(*checks, testing::Contains(testing::Field(
+                           &Check::name, HasSubstr("backend, made by run-1/users"))));
+}
+
+TEST_F(RabbitmqSourceTest, AParameterWhosePluginIsMissingCostsNothingElseAndIsRed) {
+  const auto feed = captured();
+  capture::MemoryCapture sink;
+  const auto cursor = feed->items(op);
+  ASSERT_TRUE(cursor);
+  const std::string shovel =
+      R"([{"kind": "parameter", "name": "shovel/s", "value": {"src-uri": "amqp://"},)"
+      R"( "vhost": "shop"}])";
+  const auto write = [&](const capture::Item& item, std::string_view text) {
+    ASSERT_TRUE(sink.begin(op, item));
+    ASSERT_TRUE(sink.write(op, as_bytes(text)));
+    ASSERT_TRUE(sink.finish(op, item));
+  };
+  bool written = false;
+  for (auto item = (*cursor)->next(op); item && *item; item = (*cursor)->next(op)) {
+    capture::Item mine;
+    mine.name = "vhosts/shop/parameters.json";
+    if (!written && capture::name_before(mine.name, (*item)->name)) {
+      write(mine, shovel);
+      written = true;
+    }
+    std::string text((*item)->size_bytes, '\0');
+    ASSERT_TRUE((*feed->open(op, **item))
+                    ->read(op, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()}));
+    capture::Item copy;
+    copy.name = (*item)->name;
+    write(copy, text);
+  }
+  ASSERT_TRUE(written);
+  ASSERT_TRUE(sink.commit(op, {}));
+  const auto report = target().open()->restore(op, *sink.feed(), first_run());
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_THAT(report->remarks,
+              testing::Contains(HasSubstr("not put back: parameter shop/shovel/s")));
+  EXPECT_THAT(red_ones(target().open()->verify(op, *sink.feed())),
+              HasSubstr("missing: parameter shop/shovel/s"));
+}
+
+TEST(RabbitmqBadInput, AWrongPasswordIsDeniedWithoutTellingIt) {
+  rabbitmq::Login login = login_of("TESTBED_RABBITMQ_");
+  login.password = Secret("wr0ng-passw0rd");
+  const auto source = make_rabbitmq_source(make_http_client(the_clock), {login, {}});
+  const auto denied = (*source)->preflight(op);
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().kind, Error::Kind::denied);
+  EXPECT_THAT(denied.error().what, HasSubstr("refuses the login of user 'admin'"));
+  EXPECT_EQ((denied.error().what + denied.error().hint).find("wr0ng"), std::string::npos);
+}
+
+TEST(RabbitmqBadInput, AUserWithoutTheTagIsDeniedWithTheCommandThatHelps) {
+  target().wipe();
+  target().call("PUT", "/api/users/plain", R"({"password": "p1", "tags": "management"})");
+  rabbitmq::Login login = target().login();
+  login.user = "plain";
+  login.password = Secret("p1");
+  const auto source = make_rabbitmq_source(make_http_client(the_clock), {login, {}});
+  const auto denied = (*source)->preflight(op);
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().kind, Error::Kind::denied);
+  EXPECT_THAT(denied.error().hint, HasSubstr("set_user_tags plain administrator"));
+}
+
+TEST(RabbitmqBadInput, WithoutItsManagementApiTheHintSaysHowToSwitchItOn) {
+  rabbitmq::Login login = login_of("TESTBED_RABBITMQ_");
+  login.url = "http://127.0.0.1:" + variable("TESTBED_RABBITMQ_AMQP_PORT");
+  const auto amqp =
+      (*make_rabbitmq_source(make_http_client(the_clock), {login, {}}))->preflight(op);
+  ASSERT_FALSE(amqp);
+  EXPECT_THAT(amqp.error().what, HasSubstr("AMQP port"));
+  EXPECT_THAT(amqp.error().hint, HasSubstr("rabbitmq-plugins enable rabbitmq_management"));
+  login.url = "http://127.0.0.1:1";
+  const auto off = (*make_rabbitmq_source(make_http_client(the_clock), {login, {}}))->preflight(op);
+  ASSERT_FALSE(off);
+  EXPECT_EQ(off.error().kind, Error::Kind::unavailable);
+  EXPECT_THAT(off.error().hint, HasSubstr("rabbitmq-plugins enable rabbitmq_management"));
+  login.url = "amqp://127.0.0.1";
+  const auto scheme = make_rabbitmq_source(make_http_client(the_clock), {login, {}});
+  ASSERT_FALSE(scheme);
+  EXPECT_EQ(scheme.error().effective_code(), Error::Code::usage);
+}
+
+}  // namespace
+}  // namespace lifeboat::source
