@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Runs the stages of ./check and counts test cases.
+
+    tests/stages.py [fast | all | STAGE...]      --list names the stages
+
+A stage is a function that adds cases to the tally: GoogleTest cases one by one, shell test cases by
+their own count, everything else one case each. What failed is printed with its output; the last
+line is `N passed, N failed`. Nothing is skipped: a missing tool or component is a failed case.
+"""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "lifeboat-check"
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.names = 0, 0, []
+
+    def add(self, name, ok, said=""):
+        if ok:
+            self.passed += 1
+            return
+        self.failed += 1
+        self.names.append(name)
+        print(f"FAILED {name}\n{indent(said)}", flush=True)
+
+
+def indent(text, lines_max=80):
+    lines = text.splitlines()
+    if len(lines) > lines_max:
+        lines = lines[:20] + [f"... {len(lines) - lines_max} lines ..."] + lines[20 - lines_max:]
+    return "\n".join("    " + line for line in lines)
+
+
+def run(command, limit_s=1800, **options):
+    """(status, output); a command that exceeds its limit is ended and has failed."""
+    options.setdefault("cwd", ROOT)
+    command = [str(word) for word in command]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=limit_s, errors="replace", **options)
+        return done.returncode, done.stdout
+    except FileNotFoundError as error:
+        return 127, str(error)
+    except subprocess.TimeoutExpired as error:
+        said = error.stdout or b""
+        said = said.decode(errors="replace") if isinstance(said, bytes) else said
+        return 124, f"{said}\nended after {limit_s} s"
+
+
+# --- building ------------------------------------------------------------------------------------
+
+def build(tally, preset, *targets):
+    environment = dict(os.environ, CCACHE_BASEDIR=str(ROOT), CCACHE_NOHASHDIR="1",
+                       CCACHE_SLOPPINESS="pch_defines,time_macros,include_file_mtime,include_file_ctime")
+    status, said = run(["cmake", "--preset", preset], env=environment)
+    if status == 0:
+        status, said = run(["ninja", "-C", f"build/{preset}", *targets], limit_s=4800,
+                           env=environment)
+    tally.add(f"build {preset}", status == 0, said)
+    return status == 0
+
+
+# --- GoogleTest programs --------------------------------------------------------------------------
+
+def gtest(tally, program, label, wrap=(), environment=None, limit_s=1500):
+    with tempfile.TemporaryDirectory() as scratch:
+        report = pathlib.Path(scratch) / "report.json"
+        env = dict(os.environ, **(environment or {}))
+        status, said = run([*wrap, program, f"--gtest_output=json:{report}"], limit_s, env=env)
+        if not report.exists():
+            tally.add(f"{label} (ended with {status}, no report)", False, said)
+            return
+        for suite in json.loads(report.read_text())["testsuites"]:
+            for case in suite["testsuite"]:
+                name = f"{label}: {suite['name']}.{case['name']}"
+                failures = "\n".join(f["failure"] for f in case.get("failures", []))
+                ran = case["result"] == "COMPLETED"
+                tally.add(name, ran and not failures, failures or case["result"])
+        if status != 0 and not said.rstrip().endswith(("FAILED TEST", "FAILED TESTS")):
+            tally.add(f"{label} (ended with {status} after its cases)", False, said)
+
+
+def unit_programs(preset):
+    return sorted((ROOT / "build" / preset).rglob("*_test"))
+
+
+def sanitized(tally, preset, options):
+    if build(tally, preset):
+        for program in unit_programs(preset):
+            gtest(tally, program, f"{preset} {program.name}", environment=options)
+
+
+def shell_cases(tally, script, wrap=(), limit_s=3000):
+    status, said = run([*wrap, script], limit_s)
+    counted = re.findall(r"^(\d+) passed, (\d+) failed$", said, re.M)
+    if not counted:
+        tally.add(f"{script} (ended with {status}, no count)", False, said)
+        return
+    tally.passed += int(counted[-1][0])
+    for name in re.findall(r"^FAILED (.*)$", said, re.M):
+        tally.add(f"{script}: {name}", False, "")
+    if status != 0:
+        print(indent(said, 400))
+    elif int(counted[-1][0]) == 0:
+        tally.add(f"{script} ran no case", False, said)
+
+
+# --- stages ---------------------------------------------------------------------------------------
+
+def stage_style(tally):
+    files = subprocess.run(["git", "ls-files", "src", "tests", "bench"], cwd=ROOT, text=True,
+                           capture_output=True, check=True).stdout.split()
+    code = [f for f in files if f.endswith((".h", ".cpp"))]
+    for name, command in {
+        "format": ["clang-format-19", "--dry-run", "-Werror", *code],
+        "layers": ["python3", "tools/check_layers.py", "src"],
+        "shape": ["python3", "tools/check_shape.py"],
+    }.items():
+        status, said = run(command)
+        tally.add(name, status == 0, said)
+
+
+def stage_unit(tally):
+    if build(tally, "dev"):
+        for program in unit_programs("dev"):
+            gtest(tally, program, program.name)
+
+
+def stage_contracts(tally):
+    """Every source and step against its real system (release build)."""
+    if not build(tally, "release"):
+        return
+    testbed = ["testbed/with", "postgres", "postgres=TESTBED_POSTGRES2_", "rabbitmq",
+               "rabbitmq=TESTBED_RABBITMQ2_", "git-http", "--"]
+    for program in sorted((ROOT / "build/release").rglob("*_e2e")):
+        gtest(tally, program, program.name, wrap=testbed)
+
+
+def stage_e2e(tally):
+    """The program as people use it: scripts in tests/ and tests/e2e/."""
+    if not build(tally, "release"):
+        return
+    for script in sorted([*ROOT.glob("tests/*_test.sh"), *ROOT.glob("tests/e2e/*_test.sh")]):
+        shell_cases(tally, script.relative_to(ROOT))
+
+
+def stage_asan(tally):
+    sanitized(tally, "asan", {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+                              "UBSAN_OPTIONS": "print_stacktrace=1"})
+
+
+def stage_tsan(tally):
+    sanitized(tally, "tsan", {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
+
+
+def stage_tidy(tally):
+    status, said = run(["cmake", "--preset", "tidy"])
+    if status == 0:
+        status, said = run(["python3", "tools/tidy.py", "build/tidy", CACHE / "tidy"], limit_s=4800)
+    tally.add("tidy", status == 0, said)
+
+
+def stage_fuzz(tally):
+    """Also proves -Wthread-safety: this is the build by clang."""
+    if not build(tally, "fuzz"):
+        return
+    seconds = "60" if os.environ.get("LIFEBOAT_LONG") else "10"
+    for program in sorted((ROOT / "build/fuzz/tests/fuzz").glob("fuzz_*")):
+        if not program.is_file() or not os.access(program, os.X_OK):
+            continue
+        status, said = run(["python3", "tests/fuzz/run.py", program, seconds], limit_s=600)
+        tally.add(f"{program.name} {seconds} s", status == 0, said)
+
+
+STAGES = {name[6:]: value for name, value in list(globals().items()) if name.startswith("stage_")}
+FAST = ["style", "unit"]
+FULL = ["style", "contracts", "e2e", "asan", "tsan", "tidy", "fuzz"]
+
+
+def main(words):
+    if words == ["--list"]:
+        for name, stage in STAGES.items():
+            print(name, "-", (stage.__doc__ or "").split("\n")[0])
+        return 0
+    if words == ["all"]:
+        os.environ["LIFEBOAT_LONG"] = "1"
+        words = FULL
+    elif words in ([], ["full"]):
+        words = FULL
+    elif words == ["fast"]:
+        words = FAST
+    unknown = [word for word in words if word not in STAGES]
+    if unknown:
+        sys.exit(f"no stage {unknown[0]}; there are: {' '.join(STAGES)}, and fast, all")
+    tally = Tally()
+    for word in words:
+        began, before = time.monotonic(), tally.passed
+        print(f"== {word}", flush=True)
+        STAGES[word](tally)
+        print(f"   {tally.passed - before} passed, {time.monotonic() - began:.0f} s", flush=True)
+    if tally.failed:
+        print("Failed:\n" + "\n".join("  " + name for name in tally.names))
+    print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
+    return 1 if tally.failed or tally.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
