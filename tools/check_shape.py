@@ -37,7 +37,8 @@ def findings(path):
     for number, line in enumerate(lines, 1):
         if len(line) > LINE:
             yield f"{where}:{number}: {len(line)} columns (at most {LINE})"
-    limit = HEADER if path.suffix == ".h" else FILE
+    is_suite = path.name.endswith("_contract.h")  # a test suite that is instantiated elsewhere
+    limit = HEADER if path.suffix == ".h" and not is_suite else FILE
     if len(lines) > limit:
         yield f"{where}: {len(lines)} lines (at most {limit}): does it hold two ideas?"
     if path.suffix == ".h":
