@@ -91,7 +91,9 @@ Plan compile(const std::string& name, const Value& tree, const CompileContext& c
 struct Scope {
   Value inputs;                          // map
   Value sources;                         // map: what `${sources.X}` gives
-  Value run;                             // map: id, point, started ...
+  Value run;                             // map: id, plan, started
+  Value point;                           // map: id, time - the recovery point of the run
+  Value platform;                        // map: name
   std::map<std::string, Value> outputs;  // of steps that are done
   // Steps that were skipped: what needs their outputs is skipped too.
   std::vector<std::string> skipped;
@@ -110,8 +112,13 @@ Result<Value> resolve_known(const Value& config, const Scope& scope);
 // Evaluates one expression ("works.heartbeat"), without `${}`.  Errors: as resolve().
 Result<Value> evaluate(const std::string& expression, const Scope& scope);
 
-// The values of inputs for a run: what was given (texts of the command line or typed), else the
-// fallbacks; secret inputs are tainted.  Errors: invalid, all findings at once.
+// Validates what a step answered against its declared outputs and taints the secret ones; what is
+// not declared passes as it is.  Errors: invalid, with step and output.
+Result<Value> checked_outputs(const StepNode& step, const StepTypes& types, Value outputs);
+
+// The values of inputs for a run: what was given (texts of the command line are typed by the
+// declaration), else the fallbacks; secret inputs are tainted, or still say where they come from
+// ({env: NAME}).  Errors: invalid (code needs_person when only values are missing), all at once.
 Result<Value> bind_inputs(const Plan& plan, const Value& given);
 
 // Names of steps whose outputs `config` refers to.

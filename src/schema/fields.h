@@ -104,6 +104,9 @@ void validate(Value& value, const Shape& shape, const ValidateOptions& options,
 Value json_schema(const Shape& shape, bool references_allowed = false);
 Value json_schema(const Record& record, bool references_allowed = false);
 
+// Only the map form of a record: no short form, no empty value.
+Value object_schema(const Record& record, bool references_allowed = false);
+
 // "a string", "a list of strings", "one of a, b": for errors and docs.
 std::string shape_name(const Shape& shape);
 // The text of a string, number or boolean: how scalars appear inside text. "" for all else.

@@ -113,7 +113,7 @@ Value json_schema(const Shape& shape, bool references) {
   return Value(Value::Map{});
 }
 
-Value json_schema(const Record& record, bool references) {
+Value object_schema(const Record& record, bool references) {
   Value properties(Value::Map{});
   std::vector<std::string> required;
   for (const Field& field : record.fields) {
@@ -124,18 +124,22 @@ Value json_schema(const Record& record, bool references) {
     if (field.required) required.push_back(field.name);
   }
   Value object = typed("object");
+  if (!record.help.empty()) object.set("description", record.help);
   object.set("properties", std::move(properties));
   object.set("additionalProperties", false);
   if (!required.empty()) object.set("required", strings(required));
-  std::vector<Value> options;
-  options.push_back(std::move(object));
+  return object;
+}
+
+Value json_schema(const Record& record, bool references) {
+  std::vector<Value> options{object_schema(record, references)};
+  bool empty_is_right = true;
+  for (const Field& field : record.fields) empty_is_right = empty_is_right && !field.required;
   if (const Field* field = record.find(record.short_form)) {
     options.push_back(json_schema(field->shape, references));
   }
-  if (required.empty()) options.push_back(typed("null"));
-  Value schema = options.size() == 1 ? std::move(options.front()) : any_of(std::move(options));
-  if (!record.help.empty()) schema.set("description", record.help);
-  return schema;
+  if (empty_is_right) options.push_back(typed("null"));
+  return options.size() == 1 ? std::move(options.front()) : any_of(std::move(options));
 }
 
 }  // namespace lifeboat
