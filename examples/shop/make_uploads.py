@@ -262,18 +262,22 @@ class Uploads:
         for number in range(max(0, count - self.files())):
             self.write(os.path.join(place, b"%d" % number), b"%d" % number)
 
+    def entries(self):
+        """Paths of everything that is no folder."""
+        for place, folders, names in os.walk(self.root):
+            for name in names:
+                yield os.path.join(place, name)
+            for name in folders:
+                if os.path.islink(os.path.join(place, name)):
+                    yield os.path.join(place, name)
+
     def files(self):
-        return sum(len(names) for _, _, names in os.walk(self.root))
+        return sum(1 for _ in self.entries())
 
     def summary(self):
-        usage = Counter()
-        for place, folders, names in os.walk(self.root):
-            usage["folders"] += len(folders)
-            usage["files"] += len(names)
-            for name in names:
-                entry = os.lstat(os.path.join(place, name))
-                usage["bytes on disk"] += entry.st_blocks * 512
-        return {**usage, **dict(sorted(self.made.items()))}
+        on_disk = {entry.st_ino: entry.st_blocks * 512 for entry in map(os.lstat, self.entries())}
+        return {"entries": self.files(), "folders": len(self.times),
+                "bytes on disk": sum(on_disk.values()), **dict(sorted(self.made.items()))}
 
 
 def main():

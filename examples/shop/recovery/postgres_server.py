@@ -107,11 +107,24 @@ class PostgresServer:
         """Start the process; `ready` tells when it serves. A server that runs is left alone."""
         if process.live_pid(self.pid_file):
             return
+        process.end_now([self.pid_file])  # what is left of one that died
+        self._drop_stale_locks()
         self.pid_file.parent.mkdir(exist_ok=True)
         process.launch([str(BINARIES / "postgres"), "-D", str(self.data)], pid_file=self.pid_file,
                        log=self.log, user=self.account, chdir="/")
         if self.account:
             os.chmod(self.log, 0o600)
+
+    def _drop_stale_locks(self):
+        """PostgreSQL takes a dead process that nobody has waited for yet as a running server (its
+        number still exists). We know better; the shared memory's own interlock stays in force."""
+        for lock in (self.data / "postmaster.pid", *self.socket_dir.glob(".s.PGSQL.*.lock")):
+            try:
+                pid = int(lock.read_text().split("\n", 1)[0])
+            except (FileNotFoundError, ValueError):
+                continue
+            if not process.is_live(process.status_of(pid)):
+                lock.unlink()
 
     def ready(self, password):
         """The system identifier if the server answers, else None; Failure if it answers, but not

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MARK = "LAUNCHED_AS"  # in the environment of a service: the path of its record
+AFTER_THE_PARENT = 3.0  # seconds that the rest of a family has when its parent has ended
 CLEAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -213,16 +214,16 @@ def wait_until_gone(records, timeout):
 
 
 def end(pid_file, number=signal.SIGTERM, timeout=30.0):
-    """End the recorded process by the signal, then what is left of its family by SIGKILL: at once
-    for SIGKILL, else when the time is over. Nothing recorded and nobody marked: nothing done."""
+    """Ask the recorded process to end by the signal and wait; then end what is left of its family
+    by SIGKILL: at once for SIGKILL, and when the process itself has died before. Nothing recorded
+    and nobody marked: nothing done."""
     record = read_record(pid_file)
-    if record is not None and number != signal.SIGKILL:
-        family = family_of(pid_file)
+    family = family_of(pid_file)
+    if live_pid(pid_file) and number != signal.SIGKILL:
         send(record, number)
-        wait_until_gone(family, timeout)
-        end_now([pid_file], family)
-    else:
-        end_now([pid_file])
+        if wait_until_gone([record], timeout):
+            wait_until_gone(family, AFTER_THE_PARENT)
+    end_now([pid_file], family)
 
 
 def end_now(pid_files, known=frozenset()):

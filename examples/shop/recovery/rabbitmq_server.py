@@ -64,8 +64,9 @@ class RabbitmqServer:
         self._write("rabbitmq.conf", "\n".join([
             f"listeners.tcp.default = 127.0.0.1:{ports['amqp']}",
             "management.tcp.ip = 127.0.0.1", f"management.tcp.port = {ports['management']}",
-            "log.console = true", "log.console.level = info",
-            "log.console.use_colors = off", "log.file = false", "disk_free_limit.absolute = 20MB", "vm_memory_high_watermark.absolute = 512MB",
+            "log.console = true", "log.console.level = info", "log.console.use_colors = off",
+            "log.file = false", "disk_free_limit.absolute = 20MB",
+            "vm_memory_high_watermark.absolute = 512MB",
             "raft.wal_max_size_bytes = 33554432", *settings]) + "\n")
         self._write_advanced([f"{{default_user, {erlang_binary(user)}}}",
                               f"{{default_pass, {erlang_binary(password)}}}"])
