@@ -1,0 +1,152 @@
+#include "run/drive.h"
+
+#include <fmt/format.h>
+
+#include "journal/heartbeat.h"
+#include "run/events.h"
+#include "run/step_life.h"
+
+namespace lifeboat::run {
+
+Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger)
+    : setup_(setup),
+      journal_(journal),
+      ledger_(ledger),
+      plan_(ledger.pins().plan),
+      faults_(setup.faults ? *setup.faults : FaultPoints::from_environment()),
+      ended_(plan_.steps.size() + 1) {
+  journal_.on_written([this](const std::string& object, const std::vector<journal::Event>& events) {
+    faults_.journal_written(object, events);
+  });
+}
+
+std::optional<Error> Drive::run(const Operation& op) {
+  const std::stop_callback forward(op.stop, [this] { stop_.request_stop(); });
+  std::jthread life;
+  if (setup_.heartbeat_period.count() > 0) {
+    life = std::jthread([this](const std::stop_token& stop) { show_life(stop); });
+  }
+  const Operation steps{op.clock, stop_.get_token(), op.deadline};
+  for (;;) {
+    start_ready(steps);
+    if (running_.empty()) break;
+    if (const auto name = ended_.pop()) running_.erase(*name);  // joins it
+  }
+  if (life.joinable()) {
+    life.request_stop();
+    life.join();
+  }
+  auto left = finish(op);
+  journal_.on_written({});
+  return left;
+}
+
+void Drive::start_ready(const Operation& op) {
+  for (;;) {
+    if (op.stop.stop_requested()) return;
+    plan::RunView view = ledger_.view();
+    for (const auto& [name, thread] : running_) view.phases[name] = plan::StepPhase::running;
+    const auto actions = plan::next_actions(plan_, view);
+    for (const auto& [step, needs] : actions.skip) {
+      ledger_.note(event::skipped(step, needs));
+      setup_.around.observer->step_skipped(step, needs);
+    }
+    for (const std::string& name : actions.start) {
+      if (running_.size() < setup_.running_at_most) start(op, *plan_.find(name));
+    }
+    if (actions.skip.empty()) return;
+  }
+}
+
+void Drive::start(const Operation& op, const plan::StepNode& node) {
+  running_[node.name] = std::jthread([this, op, &node] {
+    StepLife life(setup_.around, ledger_, faults_, node);
+    if (const auto lived = life.live(op); !lived) halt(lived.error());
+    ended_.push(node.name);
+  });
+}
+
+// This driver can or may not write the journal any more: all its steps are to stop.
+void Drive::halt(Error error) {
+  {
+    MutexLock lock(mutex_);
+    // A lost lease explains everything else.
+    const bool lost = error.effective_code() == Error::Code::lease_held;
+    if (!halted_ || lost) halted_ = std::move(error);
+  }
+  stop_.request_stop();
+}
+
+void Drive::show_life(const std::stop_token& stop) {
+  const Operation op{setup_.around.clock, stop};
+  journal::Heart heart(*setup_.repository, journal_.run(), setup_.driver);
+  while (!stop.stop_requested()) {
+    // A beat that failed is made up for by the next: nothing but liveness hangs on it.
+    const auto beaten = heart.beat(op);
+    const auto lease = journal_.prove_lease(op);
+    if (!lease && lease.error().effective_code() == Error::Code::lease_held) {
+      return halt(lease.error());
+    }
+    if (const auto paused = op.pause(setup_.heartbeat_period); !paused) break;
+    static_cast<void>(beaten);
+  }
+  const auto stopped = heart.stop(Operation{setup_.around.clock});
+  static_cast<void>(stopped);
+}
+
+std::optional<Error> Drive::finish(const Operation& op) {
+  std::optional<Error> halted;
+  {
+    MutexLock lock(mutex_);
+    halted = halted_;
+  }
+  if (halted && halted->effective_code() == Error::Code::lease_held) return halted;
+  const std::string& run = ledger_.pins().run;
+  if (halted || op.stop.stop_requested()) {
+    const auto left = leave();
+    if (halted) {
+      halted->what = fmt::format("run {}: stopped: {}", run, halted->what);
+      if (halted->hint.empty()) halted->hint = "go on with `lifeboat recover --resume " + run + "`";
+      return halted;
+    }
+    if (!left) return left.error();
+    return Error{Error::Kind::cancelled, fmt::format("run {}: stopped by request", run),
+                 "go on with `lifeboat recover --resume " + run + "`", Error::Code::interrupted};
+  }
+  if (const auto ended = end_run(); !ended) return ended.error();
+  return std::nullopt;
+}
+
+Result<void> Drive::leave() {
+  ledger_.note(event::driver_left(setup_.driver));
+  return journal_.flush({setup_.around.clock});
+}
+
+Result<void> Drive::end_run() {
+  const auto actions = plan::next_actions(plan_, ledger_.view());
+  bool all_done = actions.succeeded;
+  for (const auto& [name, phase] : ledger_.view().phases) {
+    all_done = all_done && phase != plan::StepPhase::failed;
+  }
+  RunEnd end{all_done ? "done" : "failed", {}, std::nullopt};
+  if (all_done) end.heartbeat = newest_heartbeat();
+  const Operation op{setup_.around.clock};
+  TRY_DO(journal_.flush(op));
+  TRY_DO(ledger_.record({event::run_end(end)}));
+  if (all_done && !setup_.keep_vault) TRY_DO(journal_.destroy_vault(op));
+  return {};
+}
+
+std::optional<WallTime> Drive::newest_heartbeat() {
+  if (plan_.heartbeat.empty()) return std::nullopt;
+  const auto value = plan::evaluate(plan_.heartbeat, ledger_.scope());
+  const auto time = value && value->is(Value::Type::string) ? parse_rfc3339(value->string())
+                                                            : std::optional<WallTime>();
+  if (!time) {
+    ledger_.note(event::run_remark("the plan's heartbeat `" + plan_.heartbeat + "` gave no time" +
+                                   (value ? "" : ": " + value.error().what)));
+  }
+  return time;
+}
+
+}  // namespace lifeboat::run

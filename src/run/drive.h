@@ -1,0 +1,47 @@
+// run/drive.h - The loop of one driver: start what may start, wait, ask again.
+//
+// Decides nothing itself: plan/next_actions.h says what may start, run/step_life.h lives the steps.
+// Threads: run() in the caller's; one thread a running step, one for signs of life.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/mutex.h"
+#include "run/engine.h"
+#include "run/ledger.h"
+
+namespace lifeboat::run {
+
+class Drive {
+ public:
+  Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger);
+
+  // Until nothing can start any more, or this driver has to leave: then why.
+  std::optional<Error> run(const Operation& op);
+
+ private:
+  void start_ready(const Operation& op);
+  void start(const Operation& op, const plan::StepNode& node);
+  void halt(Error error);
+  void show_life(const std::stop_token& stop);
+  std::optional<Error> finish(const Operation& op);
+  Result<void> leave();
+  Result<void> end_run();
+  std::optional<WallTime> newest_heartbeat();
+
+  const EngineSetup& setup_;
+  journal::Journal& journal_;
+  Ledger& ledger_;
+  const plan::Plan& plan_;
+  FaultPoints faults_;
+  std::stop_source stop_;                        // of all steps
+  BoundedQueue<std::string> ended_;              // steps whose thread is about to end
+  std::map<std::string, std::jthread> running_;  // of the thread in run()
+  Mutex mutex_;
+  std::optional<Error> halted_ GUARDED_BY(mutex_);
+};
+
+}  // namespace lifeboat::run

@@ -1,0 +1,130 @@
+#include "run/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/guard.h"
+#include "journal/vault.h"
+#include "repo/session.h"
+#include "run/drive.h"
+#include "run/events.h"
+#include "run/rehearsal.h"
+#include "run/sealed_values.h"
+#include "run/takeover.h"
+
+namespace lifeboat::run {
+namespace {
+
+constexpr std::size_t run_name_bytes = 6;
+
+// A setup with everything that may be left out put in.
+EngineSetup completed(const EngineSetup& setup) {
+  static Observer nobody;
+  EngineSetup whole = setup;
+  if (whole.around.observer == nullptr) whole.around.observer = &nobody;
+  if (!whole.surely_gone) {
+    whole.surely_gone = [ours = whole.driver](const journal::Driver& driver) {
+      return surely_gone(driver, ours);
+    };
+  }
+  ASSERT(whole.repository && whole.around.types && whole.around.launcher && whole.around.clock &&
+         whole.around.random);
+  return whole;
+}
+
+TakeoverWatch watch_of(const EngineSetup& setup) {
+  return {setup.repository,       setup.around.launcher, setup.around.observer,
+          setup.heartbeat_period, setup.children_wait,   setup.surely_gone};
+}
+
+Result<void> announce(const Operation& op, repo::Repository& repository, const Pins& pins) {
+  TRY(const auto session, repository.open_session(op));
+  TRY_DO(session->announce_run(op, pins.run, pins.plan.name));
+  return session->close(op);
+}
+
+// The pins as the journal may hold them: secrets are in the vault before the first segment is.
+Result<Pins> sealed_pins(const Operation& op, repo::Repository& repository, const Pins& pins) {
+  journal::Vault vault(repository, pins.run, [](const std::string&) {});
+  const PutSecret put = [&](const std::string& name, const Secret& value) {
+    return vault.put(op, name, value);
+  };
+  Pins sealed = pins;
+  TRY(sealed.inputs, to_handles(pins.inputs, "inputs", put));
+  TRY(sealed.sources, to_handles(pins.sources, "sources", put));
+  return sealed;
+}
+
+Outcome outcome_of(const Ledger& ledger, bool fresh, std::optional<Error> halted) {
+  return {ledger.state(), fresh, std::move(halted)};
+}
+
+// The run is done; whoever ended it may have died before the vault was gone.
+Result<Outcome> look_back(const Operation& op, journal::Journal& journal, RunState state,
+                          bool keep_vault) {
+  if (!keep_vault) TRY_DO(journal.destroy_vault(op));
+  return Outcome{std::move(state), journal.freshness_proven(), std::nullopt};
+}
+
+std::vector<journal::Event> joining(const EngineSetup& setup, const RunState& state, bool fresh) {
+  std::vector<journal::Event> events{event::driver_joined(setup.driver)};
+  if (!fresh) {
+    events.push_back(event::run_remark(fmt::format(
+        "freshness unproven: resumed on {} without a memory of the run; had its last segment been "
+        "lost, what it told was found again by observing ({} steps were open)",
+        setup.driver.host, std::ranges::count_if(state.steps, [](const auto& entry) {
+          return entry.second.intent_open;
+        }))));
+  }
+  return events;
+}
+
+}  // namespace
+
+std::string new_run_name(Random& random) { return to_hex(random.array<run_name_bytes>()); }
+
+Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins& pins) {
+  const EngineSetup setup = completed(given);
+  const auto mask = [&](const Secret& secret) { setup.around.launcher->mask(secret); };
+  each_secret(pins.inputs, mask);
+  each_secret(pins.sources, mask);
+  const plan::Scope scope = first_scope(pins, setup.around.clock->wall());
+  TRY_DO(preflight_all(op, setup.around, pins, scope, {}));
+  TRY_DO(announce(op, *setup.repository, pins));
+  TRY(const Pins sealed, sealed_pins(op, *setup.repository, pins));
+  TRY(const auto journal, journal::Journal::begin(op, *setup.repository, pins.run, setup.driver,
+                                                  {event::run_begin(sealed, setup.driver),
+                                                   event::driver_joined(setup.driver)}));
+  TRY(auto state, replay(journal->events()));
+  Ledger ledger(*journal, *setup.around.launcher, *setup.around.clock, std::move(state));
+  TRY_DO(ledger.reveal());
+  auto halted = Drive(setup, *journal, ledger).run(op);
+  return outcome_of(ledger, true, std::move(halted));
+}
+
+Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std::string& run) {
+  const EngineSetup setup = completed(given);
+  TRY(const auto journal, journal::Journal::open(op, *setup.repository, run, setup.driver));
+  const bool fresh = journal->freshness_proven();
+  TRY(auto state, replay(journal->events()));
+  if (state.recovered()) return look_back(op, *journal, std::move(state), setup.keep_vault);
+  TRY_DO(prove_driver_gone(op, state, watch_of(setup)));
+  TRY_DO(prove_children_gone(op, run, watch_of(setup)));
+  auto joined = joining(setup, state, fresh);
+  Ledger ledger(*journal, *setup.around.launcher, *setup.around.clock, std::move(state));
+  TRY_DO(ledger.reveal());
+  TRY_DO(preflight_all(op, setup.around, ledger.pins(), ledger.scope(), ledger.view()));
+  TRY_DO(ledger.record(std::move(joined)));
+  auto halted = Drive(setup, *journal, ledger).run(op);
+  return outcome_of(ledger, fresh, std::move(halted));
+}
+
+Result<Outcome> read_run(const Operation& op, repo::Repository& repository,
+                         const std::string& run) {
+  TRY(const auto journal, journal::Journal::open(op, repository, run, {}));
+  TRY(auto state, replay(journal->events()));
+  return Outcome{std::move(state), journal->freshness_proven(), std::nullopt};
+}
+
+}  // namespace lifeboat::run

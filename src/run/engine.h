@@ -1,0 +1,70 @@
+// run/engine.h - Drives a recovery plan to its end, through any number of deaths of its driver.
+//
+// begin(): every step is looked at first (preflight, read-only; what would not work refuses the run
+// before it exists). Then the run is announced in the log of the repository and its first segment
+// pins all that it will ever need: plan, inputs, recovery point, bundle. From there on everything
+// that waits for nothing runs at once, one thread a step (run/step_life.h). A step that fails holds
+// back its dependants only, unless the plan says otherwise; the run ends when nothing can start.
+//
+// resume(): reads the journal, from any machine, and proves that the last driver and its children
+// are gone. What is done stays done; an intent without an end is settled by observing the target;
+// what failed is tried again. The plan comes from the journal, not from a file.
+//
+// Two drivers: the chain has one next segment. Whoever loses it stops all its steps and changes
+// nothing more: Outcome::halted with code lease_held.
+//
+// Stopping (`op.stop`): running steps are stopped, what happened is still journaled, the run can be
+// resumed. Threads: a call runs in its caller's thread and owns all threads it starts; they have
+// ended when it answers.  Ownership: everything in the setup outlives the call.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "run/context.h"
+#include "run/state.h"
+
+namespace lifeboat::run {
+
+struct EngineSetup {
+  Surroundings around;  // `observer` may be null
+  repo::Repository* repository = nullptr;
+  journal::Driver driver;  // this_driver()
+  unsigned running_at_most = 16;
+  // Signs of life, and how often a driver looks whether it was replaced; zero: never.
+  std::chrono::nanoseconds heartbeat_period = std::chrono::seconds(5);
+  // How long resume() waits for children of the last driver to end.
+  std::chrono::nanoseconds children_wait = std::chrono::seconds(20);
+  // Whether a driver is certainly dead; empty: run/takeover.h looks at this machine.
+  std::function<bool(const journal::Driver&)> surely_gone;
+  // Where to die, for tests; nullopt: as the environment says (run/fault_point.h).
+  std::optional<FaultPoints::Settings> faults;
+  // The vault is deleted when the run is done; true keeps it.
+  bool keep_vault = false;
+};
+
+struct Outcome {
+  RunState state;
+  // False: the run was resumed on a machine that cannot know whether its last segment is missing.
+  bool freshness_proven = true;
+  // Why this driver left before the run ended: interrupted, lease_held, unavailable.
+  std::optional<Error> halted;
+};
+
+// 12 hex digits.
+std::string new_run_name(Random& random);
+
+// Errors, all before anything was changed: not_ready (preflight); unavailable, conflict (the run
+// cannot be written). `pins.inputs` holds secrets as such, tainted; they go to the vault.
+Result<Outcome> begin(const Operation& op, const EngineSetup& setup, const Pins& pins);
+
+// Errors, all before anything was changed by us: not_found; corrupt (the journal); lease_held (a
+// living driver, or another one was faster); refused (its children live); not_ready.
+// A run that is done already answers its state.
+Result<Outcome> resume(const Operation& op, const EngineSetup& setup, const std::string& run);
+
+// A run as its journal has it, for `runs show` and for preparing a resume().  Errors: as resume().
+Result<Outcome> read_run(const Operation& op, repo::Repository& repository, const std::string& run);
+
+}  // namespace lifeboat::run

@@ -1,0 +1,211 @@
+#include "run/events.h"
+
+#include "base/guard.h"
+#include "run/plan_codec.h"
+
+namespace lifeboat::run::event {
+namespace {
+
+Value texts(const std::vector<std::string>& items) {
+  Value::List list;
+  for (const std::string& item : items) list.emplace_back(item);
+  return list;
+}
+
+Event make(const std::string& kind, Value facts) { return {kind, std::move(facts), {}, 0}; }
+
+Event of_step(const std::string& kind, const std::string& step, Value facts = {}) {
+  facts.set("step", step);
+  return make(kind, std::move(facts));
+}
+
+Value generation_of(std::uint64_t generation) {
+  Value facts;
+  return facts.set("generation", generation);
+}
+
+Value checks_value(const std::vector<plan::Check>& checks) {
+  Value::List list;
+  for (const plan::Check& check : checks) list.push_back(to_value(check));
+  return list;
+}
+
+Value point_value(const PointPin& point) {
+  Value value;
+  value.set("id", point.id).set("complete", point.complete);
+  value.set("earliest", point.earliest.ns).set("latest", point.latest.ns);
+  Value snapshots = Value::Map{};
+  for (const auto& [source, snapshot] : point.snapshots) snapshots.set(source, snapshot);
+  return value.set("snapshots", std::move(snapshots));
+}
+
+PointPin point_from(const Value& value) {
+  PointPin point{value.text("id"),
+                 {value.integer("earliest", 0)},
+                 {value.integer("latest", 0)},
+                 value.boolean("complete", false),
+                 {}};
+  if (!value.at("snapshots").is(Value::Type::map)) return point;
+  for (const auto& [source, snapshot] : value.at("snapshots").map()) {
+    if (snapshot.is(Value::Type::string)) point.snapshots.emplace(source, snapshot.string());
+  }
+  return point;
+}
+
+std::optional<std::chrono::nanoseconds> duration_from(const Value& value) {
+  if (!value.is(Value::Type::integer)) return std::nullopt;
+  return std::chrono::nanoseconds(value.integer());
+}
+
+}  // namespace
+
+Value to_value(const Error& error) {
+  Value value;
+  value.set("kind", kind_name(error.kind)).set("what", error.what).set("hint", error.hint);
+  return value.set("exit", exit_status(error.effective_code()));
+}
+
+Error error_from(const Value& value) {
+  Error error{Error::Kind::invalid, value.text("what"), value.text("hint"), Error::Code::general};
+  for (int kind = 0; kind <= static_cast<int>(Error::Kind::cancelled); ++kind) {
+    if (value.text("kind") == kind_name(static_cast<Error::Kind>(kind))) {
+      error.kind = static_cast<Error::Kind>(kind);
+    }
+  }
+  for (int code = static_cast<int>(Error::Code::general);
+       code <= static_cast<int>(Error::Code::interrupted); ++code) {
+    const auto candidate = static_cast<Error::Code>(code);
+    if (exit_status(candidate) == value.integer("exit", 1)) error.code = candidate;
+  }
+  return error;
+}
+
+Value to_value(const plan::Check& check) {
+  Value value;
+  value.set("name", check.name).set("expected", check.expected).set("actual", check.actual);
+  return value.set("ok", check.ok);
+}
+
+Value to_value(const Pins& pins) {
+  Value value;
+  value.set("run", pins.run).set("plan", run::to_value(pins.plan)).set("inputs", pins.inputs);
+  value.set("sources", pins.sources).set("bundle", pins.bundle);
+  value.set("platform_name", pins.platform_name).set("version", pins.version);
+  value.set("point", point_value(pins.point));
+  value.set("t0", pins.origin.time.ns).set("t0_origin", pins.origin.text);
+  const Objectives& wanted = pins.objectives;
+  if (wanted.rto) value.set("rto_objective_ns", std::int64_t{wanted.rto->count()});
+  if (wanted.rpo) value.set("rpo_objective_ns", std::int64_t{wanted.rpo->count()});
+  return value;
+}
+
+Result<Pins> pins_from(const Value& value) {
+  Pins pins;
+  TRY(pins.plan, plan_from(value.at("plan")));
+  pins.run = value.text("run");
+  pins.inputs = value.at("inputs");
+  pins.sources = value.at("sources");
+  pins.bundle = value.text("bundle");
+  pins.platform_name = value.text("platform_name");
+  pins.version = value.text("version");
+  pins.point = point_from(value.at("point"));
+  pins.origin = {{value.integer("t0", 0)}, value.text("t0_origin")};
+  pins.objectives = {duration_from(value.at("rto_objective_ns")),
+                     duration_from(value.at("rpo_objective_ns"))};
+  return pins;
+}
+
+Event run_begin(const Pins& pins, const journal::Driver& driver) {
+  Value facts;
+  facts.set("engine", engine_version).set("pins", to_value(pins));
+  facts.set("host", driver.host);
+  return make("run.begin", std::move(facts));
+}
+
+Event driver_joined(const journal::Driver& driver) {
+  Value facts;
+  facts.set("id", driver.id).set("host", driver.host).set("pid", driver.pid);
+  return make("driver.joined", std::move(facts.set("boot", driver.boot)));
+}
+
+Event driver_left(const journal::Driver& driver) {
+  Value facts;
+  return make("driver.left", std::move(facts.set("id", driver.id)));
+}
+
+Event run_end(const RunEnd& end) {
+  Value facts;
+  facts.set("outcome", end.outcome);
+  if (end.heartbeat) facts.set("heartbeat", end.heartbeat->ns);
+  return make("run.end", std::move(facts));
+}
+
+Event run_remark(const std::string& text) {
+  Value facts;
+  return make("run.remark", std::move(facts.set("text", text)));
+}
+
+Event started(const std::string& step, std::uint64_t generation) {
+  return of_step("step.started", step, generation_of(generation));
+}
+
+Event observed(const std::string& step, const plan::Observation& seen, const Value& before) {
+  ASSERT(!before.tainted());
+  Value facts;
+  facts.set("state", plan::state_name(seen.state)).set("generation", seen.generation);
+  facts.set("summary", seen.summary).set("before", before);
+  return of_step("step.observed", step, std::move(facts));
+}
+
+Event intent(const std::string& step, std::uint64_t generation) {
+  return of_step("step.intent", step, generation_of(generation));
+}
+
+Event applied(const std::string& step, std::uint64_t generation) {
+  return of_step("step.applied", step, generation_of(generation));
+}
+
+Event done(const std::string& step, const plan::Verification& proof, const Value& outputs,
+           std::chrono::nanoseconds took) {
+  Value facts;
+  facts.set("checks", checks_value(proof.checks)).set("outputs", outputs);
+  facts.set("losses", texts(proof.losses)).set("kept_aside", texts(proof.kept_aside));
+  facts.set("remarks", texts(proof.remarks)).set("took_ns", std::int64_t{took.count()});
+  return of_step("step.done", step, std::move(facts));
+}
+
+Event failed(const std::string& step, const Error& error, const std::vector<plan::Check>& checks,
+             std::chrono::nanoseconds took) {
+  Value facts;
+  facts.set("error", to_value(error)).set("checks", checks_value(checks));
+  return of_step("step.failed", step, std::move(facts.set("took_ns", std::int64_t{took.count()})));
+}
+
+Event retry(const std::string& step, const Error& error, std::chrono::nanoseconds wait) {
+  Value facts;
+  facts.set("error", to_value(error)).set("wait_ns", std::int64_t{wait.count()});
+  return of_step("step.retry", step, std::move(facts));
+}
+
+Event stopped(const std::string& step, std::chrono::nanoseconds took) {
+  Value facts;
+  return of_step("step.stopped", step, std::move(facts.set("took_ns", std::int64_t{took.count()})));
+}
+
+Event skipped(const std::string& step, const std::string& needs) {
+  Value facts;
+  return of_step("step.skipped", step, std::move(facts.set("needs", needs)));
+}
+
+Event secret_kept(const std::string& step, const std::string& name, const std::string& handle) {
+  Value facts;
+  facts.set("name", name).set("handle", handle);
+  return of_step("secret.kept", step, std::move(facts));
+}
+
+Event child_left(const std::string& step, const std::string& process) {
+  Value facts;
+  return of_step("child.left", step, std::move(facts.set("process", process)));
+}
+
+}  // namespace lifeboat::run::event

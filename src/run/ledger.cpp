@@ -1,0 +1,140 @@
+#include "run/ledger.h"
+
+#include "run/events.h"
+#include "run/sealed_values.h"
+
+namespace lifeboat::run {
+
+plan::Scope first_scope(const Pins& pins, WallTime begun) {
+  plan::Scope scope;
+  scope.inputs = pins.inputs;
+  scope.sources = pins.sources;
+  scope.run.set("id", pins.run).set("plan", pins.plan.name).set("bundle", pins.bundle);
+  scope.run.set("started", rfc3339(begun)).set("t0", rfc3339(pins.origin.time));
+  scope.run.set("point", pins.point.id);
+  scope.point.set("id", pins.point.id).set("time", rfc3339(pins.point.earliest));
+  scope.platform.set("name", pins.platform_name);
+  return scope;
+}
+
+Ledger::Ledger(journal::Journal& journal, Launcher& launcher, const Clock& clock, RunState state)
+    : journal_(journal),
+      launcher_(launcher),
+      clock_(clock),
+      pins_(state.pins),
+      state_(std::move(state)) {}
+
+Result<void> Ledger::reveal() {
+  const Operation op = operation();
+  const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
+  const auto mask = [this](const Secret& secret) { launcher_.mask(secret); };
+  TRY(auto inputs, from_handles(pins_.inputs, get));
+  TRY(auto sources, from_handles(pins_.sources, get));
+  each_secret(inputs, mask);
+  each_secret(sources, mask);
+  std::map<std::string, Value> outputs;
+  for (const auto& [name, step] : state().steps) {
+    for (const auto& [secret, handle] : step.kept) {
+      TRY(const Secret value, get(handle));
+      mask(value);
+    }
+    if (step.phase != plan::StepPhase::done) continue;
+    TRY(outputs[name], from_handles(step.outputs, get));
+    each_secret(outputs[name], mask);
+  }
+  MutexLock lock(mutex_);
+  inputs_ = std::move(inputs);
+  sources_ = std::move(sources);
+  outputs_ = std::move(outputs);
+  return {};
+}
+
+void Ledger::believe(const journal::Event& event) {
+  MutexLock lock(mutex_);
+  fold(state_, event);
+}
+
+Result<void> Ledger::record(std::vector<journal::Event> events) {
+  const WallTime now = clock_.wall();
+  for (journal::Event& event : events) event.time = now;
+  TRY_DO(journal_.append(operation(), events));
+  for (const journal::Event& event : events) believe(event);
+  return {};
+}
+
+void Ledger::note(journal::Event event) {
+  event.time = clock_.wall();
+  journal_.note(event);
+  believe(event);
+}
+
+RunState Ledger::state() const {
+  MutexLock lock(mutex_);
+  return state_;
+}
+
+StepState Ledger::step(const std::string& name) const {
+  MutexLock lock(mutex_);
+  return state_.step(name);
+}
+
+plan::RunView Ledger::view() const {
+  MutexLock lock(mutex_);
+  return state_.view();
+}
+
+plan::Scope Ledger::scope() const {
+  MutexLock lock(mutex_);
+  plan::Scope scope = first_scope(pins_, state_.begun);
+  scope.inputs = inputs_;
+  scope.sources = sources_;
+  scope.outputs = outputs_;
+  for (const auto& [name, step] : state_.steps) {
+    if (step.phase == plan::StepPhase::skipped) scope.skipped.push_back(name);
+  }
+  return scope;
+}
+
+Result<void> Ledger::step_observed(const std::string& step, const plan::Observation& seen) {
+  const Operation op = operation();
+  const PutSecret put = [&](const std::string& name, const Secret& value) {
+    return journal_.put_secret(op, name, value);
+  };
+  TRY(const Value before, to_handles(seen.before, step + ".before", put));
+  note(event::observed(step, seen, before));
+  return {};
+}
+
+Result<void> Ledger::step_done(const std::string& step, const plan::Verification& proof,
+                               std::chrono::nanoseconds took) {
+  const Operation op = operation();
+  const PutSecret put = [&](const std::string& name, const Secret& value) {
+    return journal_.put_secret(op, name, value);
+  };
+  each_secret(proof.outputs, [this](const Secret& secret) { launcher_.mask(secret); });
+  TRY(const Value outputs, to_handles(proof.outputs, step, put));
+  {
+    MutexLock lock(mutex_);
+    outputs_[step] = proof.outputs;
+  }
+  for (const std::string& process : proof.left_running) note(event::child_left(step, process));
+  note(event::done(step, proof, outputs, took));
+  return {};
+}
+
+Result<Secret> Ledger::keep_secret(const std::string& step, const std::string& name,
+                                   const std::function<Secret()>& make) {
+  const Operation op = operation();
+  const StepState known = this->step(step);
+  if (const auto kept = known.kept.find(name); kept != known.kept.end()) {
+    return journal_.get_secret(op, kept->second);
+  }
+  const Secret value = make();
+  launcher_.mask(value);
+  TRY(const std::string handle, journal_.put_secret(op, step + ": " + name, value));
+  // Only with this event is it the step's secret: one that was put and not named is never used.
+  TRY_DO(record({event::secret_kept(step, name, handle)}));
+  return value;
+}
+
+}  // namespace lifeboat::run

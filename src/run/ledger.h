@@ -1,0 +1,68 @@
+// run/ledger.h - What a running engine knows: the state of its run, written before it is believed.
+//
+// Every change of the state is an event. record() makes it durable first (an intent, a kept secret,
+// an approval); note() believes it at once and lets it become durable within a second. Secrets in
+// outputs go through the vault; the ledger holds their revealed form for the steps that need them.
+//
+// Journal writes are not stopped with the run: what happened is still told.  Errors of all that
+// write: lease_held, unavailable: this engine is no longer the driver, or cannot prove that it is.
+//
+// Threads: all methods from any thread.  Ownership: the journal outlives the ledger.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "client/process/launcher.h"
+#include "journal/journal.h"
+#include "run/state.h"
+
+namespace lifeboat::run {
+
+class Ledger {
+ public:
+  Ledger(journal::Journal& journal, Launcher& launcher, const Clock& clock, RunState state);
+
+  // Reads the secrets of inputs and outputs back from the vault. Once, before all else.
+  Result<void> reveal();
+
+  Result<void> record(std::vector<journal::Event> events);
+  void note(journal::Event event);
+
+  RunState state() const;
+  StepState step(const std::string& name) const;
+  plan::RunView view() const;
+  // What steps may refer to now.
+  plan::Scope scope() const;
+  const Pins& pins() const { return pins_; }
+
+  // Journals the end of a step; its outputs are there for others when this answers.
+  Result<void> step_done(const std::string& step, const plan::Verification& proof,
+                         std::chrono::nanoseconds took);
+  Result<void> step_observed(const std::string& step, const plan::Observation& seen);
+  // The secret that the step keeps under this name: the one of before, or a new one, durable.
+  Result<Secret> keep_secret(const std::string& step, const std::string& name,
+                             const std::function<Secret()>& make);
+  void log(const std::string& step, std::string_view line) { journal_.log(step, line); }
+
+ private:
+  Operation operation() const { return {&clock_}; }
+  void believe(const journal::Event& event);
+
+  journal::Journal& journal_;
+  Launcher& launcher_;
+  const Clock& clock_;
+  const Pins pins_;
+  mutable Mutex mutex_;
+  RunState state_ GUARDED_BY(mutex_);
+  Value inputs_ GUARDED_BY(mutex_);                          // revealed
+  Value sources_ GUARDED_BY(mutex_);                         // revealed
+  std::map<std::string, Value> outputs_ GUARDED_BY(mutex_);  // revealed, of steps that are done
+};
+
+// What steps of a run may refer to before any step is done; inputs and sources as they are pinned.
+plan::Scope first_scope(const Pins& pins, WallTime begun);
+
+}  // namespace lifeboat::run

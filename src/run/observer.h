@@ -1,0 +1,31 @@
+// run/observer.h - Who watches a run or a rehearsal: the terminal, a test.
+//
+// Called while steps work, from their threads: quick, and never back into the engine. All texts are
+// masked already; names from outside are not escaped for a terminal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace lifeboat::run {
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void step_started(const std::string& /*step*/, std::uint64_t /*generation*/) {}
+  // "preflight", "observe", "apply", "verify".
+  virtual void step_phase(const std::string& /*step*/, std::string_view /*verb*/) {}
+  virtual void step_progress(const std::string& /*step*/, std::uint64_t /*done*/,
+                             std::uint64_t /*total*/, std::string_view /*unit*/) {}
+  virtual void step_line(const std::string& /*step*/, std::string_view /*line*/) {}
+  virtual void step_done(const std::string& /*step*/, std::string_view /*summary*/) {}
+  virtual void step_failed(const std::string& /*step*/, const Error& /*error*/) {}
+  virtual void step_skipped(const std::string& /*step*/, const std::string& /*needs*/) {}
+  // About the run: "waiting for 2 processes of the driver before us".
+  virtual void remark(std::string_view /*text*/) {}
+};
+
+}  // namespace lifeboat::run

@@ -1,0 +1,183 @@
+#include "run/rehearsal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "base/guard.h"
+#include "run/step_life.h"
+#include "run/text.h"
+
+namespace lifeboat::run {
+namespace {
+
+constexpr std::size_t looking_at_most = 8;
+
+enum class Look { preflight, observe };
+
+struct Glance {
+  const Operation& op;
+  const Surroundings& around;
+  const Pins& pins;
+  const plan::Scope& scope;
+  Look look;
+};
+
+std::vector<std::string> unknown_inputs(const plan::StepNode& node, const plan::Scope& scope) {
+  std::vector<std::string> unknown = plan::references(node.config);
+  std::erase_if(unknown, [&](const std::string& step) { return scope.outputs.contains(step); });
+  return unknown;
+}
+
+Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Prospect& prospect) {
+  const plan::StepType* type = glance.around.types->find(node.type);
+  if (type == nullptr) {
+    return fail(Error::Kind::invalid, fmt::format("there is no step type '{}'", node.type));
+  }
+  const bool known = prospect.waits_for.empty();
+  TRY(const Value config, known ? plan::resolve_step(node, *glance.around.types, glance.scope)
+                                : plan::resolve_known(node.config, glance.scope));
+  if (known && type->effects) prospect.effects = type->effects(config);
+  LookingContext context(glance.around, glance.pins.run, node.name);
+  TRY(const auto step, type->make(config, context));
+  glance.around.observer->step_phase(node.name, "preflight");
+  TRY_DO(step->preflight(glance.op));
+  if (glance.look == Look::preflight || !known) return {};
+  glance.around.observer->step_phase(node.name, "observe");
+  TRY(const auto seen, step->observe(glance.op));
+  prospect.state = seen.state;
+  prospect.summary = glance.around.launcher->masked(seen.summary);
+  prospect.would = glance.around.launcher->masked(seen.would);
+  const bool refused = seen.state == plan::State::foreign || seen.state == plan::State::drifted;
+  if (refused) return fail(refusal(node.name, seen));
+  return {};
+}
+
+Prospect look_at(const Glance& glance, const plan::StepNode& node) {
+  Prospect prospect{
+      node.name,   node.type, std::nullopt, "", "", {}, unknown_inputs(node, glance.scope),
+      std::nullopt};
+  auto looked = guard(Error::Kind::invalid, "internal error in a step of type " + node.type,
+                      [&] { return look_closely(glance, node, prospect); });
+  // What a step says with half of its configuration missing is not to be held against it.
+  if (looked || !prospect.waits_for.empty()) return prospect;
+  prospect.problem = looked.error();
+  prospect.problem->what = glance.around.launcher->masked(prospect.problem->what);
+  return prospect;
+}
+
+Result<std::vector<Prospect>> look_at_all(const Glance& glance,
+                                          const std::vector<const plan::StepNode*>& nodes) {
+  std::vector<Prospect> prospects(nodes.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < nodes.size() && glance.op.proceed(); i = next++) {
+      prospects[i] = look_at(glance, *nodes[i]);
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    const std::size_t count = std::min(nodes.size(), looking_at_most);
+    for (std::size_t i = 0; i < count; ++i) threads.emplace_back(work);
+  }
+  TRY_DO(glance.op.proceed());
+  return prospects;
+}
+
+std::vector<const plan::StepNode*> steps_in_order(const plan::Plan& plan,
+                                                  const plan::RunView& view) {
+  std::vector<const plan::StepNode*> nodes;
+  for (const std::string& name : plan.topological()) {
+    const auto phase = view.phase(name);
+    const bool over = phase == plan::StepPhase::done || phase == plan::StepPhase::skipped;
+    if (!over) nodes.push_back(plan.find(name));
+  }
+  return nodes;
+}
+
+std::string state_text(const Prospect& prospect) {
+  if (prospect.problem) return "PROBLEM";
+  if (!prospect.state) return "unknown";
+  return std::string(plan::state_name(*prospect.state));
+}
+
+std::string would_text(const Prospect& prospect) {
+  if (prospect.problem) {
+    const std::string& hint = prospect.problem->hint;
+    return prospect.problem->what + (hint.empty() ? "" : " -> " + hint);
+  }
+  if (!prospect.waits_for.empty()) {
+    return fmt::format("known once {} is done", fmt::join(prospect.waits_for, ", "));
+  }
+  if (prospect.state == plan::State::ours_done) return "nothing: verified only";
+  if (prospect.would.empty()) return prospect.summary;
+  return prospect.would;
+}
+
+}  // namespace
+
+bool DryRun::ready() const {
+  return std::ranges::none_of(steps, [](const Prospect& step) { return step.problem.has_value(); });
+}
+
+Result<void> preflight_all(const Operation& op, const Surroundings& around, const Pins& pins,
+                           const plan::Scope& scope, const plan::RunView& view) {
+  const auto nodes = steps_in_order(pins.plan, view);
+  TRY(const auto prospects, look_at_all({op, around, pins, scope, Look::preflight}, nodes));
+  std::string problems;
+  std::size_t count = 0;
+  for (const Prospect& prospect : prospects) {
+    if (!prospect.problem) continue;
+    ++count;
+    problems += fmt::format("\n  {}: {}", prospect.step, would_text(prospect));
+  }
+  if (count == 0) return {};
+  return fail(Error::Kind::invalid,
+              fmt::format("{} of {} steps would not work:{}", count, prospects.size(), problems),
+              "nothing was changed; mend these and start again", Error::Code::not_ready);
+}
+
+Result<DryRun> dry_run(const Operation& op, const Surroundings& around, const Pins& pins) {
+  const plan::Scope scope = first_scope(pins, around.clock->wall());
+  const auto nodes = steps_in_order(pins.plan, {});
+  TRY(auto prospects, look_at_all({op, around, pins, scope, Look::observe}, nodes));
+  return DryRun{std::move(prospects)};
+}
+
+std::string render_text(const DryRun& dry_run, std::size_t width) {
+  std::size_t name_width = 4;
+  for (const Prospect& step : dry_run.steps) name_width = std::max(name_width, step.step.size());
+  name_width = std::min<std::size_t>(name_width, 28);
+  const std::size_t indent = name_width + 16;
+  std::string text = fmt::format("{:<{}}  {:<12}  would\n", "step", name_width, "state");
+  for (const Prospect& step : dry_run.steps) {
+    text += fmt::format("{:<{}}  {:<12}  ", cut(printable(step.step), name_width), name_width,
+                        state_text(step));
+    text += wrapped(printable(would_text(step)), width - indent, indent) + "\n";
+    for (const std::string& effect : step.effects) {
+      text += std::string(indent, ' ') + "may change " + printable(effect) + "\n";
+    }
+  }
+  return text;
+}
+
+Value to_value(const DryRun& dry_run) {
+  Value::List steps;
+  for (const Prospect& step : dry_run.steps) {
+    Value item;
+    item.set("step", step.step).set("type", step.type).set("state", state_text(step));
+    item.set("summary", step.summary).set("would", would_text(step));
+    Value::List effects, waits;
+    for (const std::string& effect : step.effects) effects.emplace_back(effect);
+    for (const std::string& other : step.waits_for) waits.emplace_back(other);
+    item.set("effects", std::move(effects)).set("waits_for", std::move(waits));
+    steps.push_back(std::move(item));
+  }
+  Value value;
+  value.set("ready", dry_run.ready());
+  return value.set("steps", std::move(steps));
+}
+
+}  // namespace lifeboat::run

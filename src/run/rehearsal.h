@@ -1,0 +1,46 @@
+// run/rehearsal.h - Looks at all steps of a plan without changing anything: preflight, dry run.
+//
+// A step whose configuration needs outputs of steps that have not run is looked at with nulls in
+// their place; what it then complains of is no failure, but said to be unknown. Nothing is written
+// anywhere, secrets that a step would make and keep are made and forgotten.
+//
+// Threads: the functions use a few of their own; steps are looked at side by side.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "run/context.h"
+
+namespace lifeboat::run {
+
+// What would become of one step.
+struct Prospect {
+  std::string step, type;
+  std::optional<plan::State> state;    // nullopt: cannot be known yet, or there is a problem
+  std::string summary, would;          // as the step's observe() said
+  std::vector<std::string> effects;    // endpoints that it may change
+  std::vector<std::string> waits_for;  // steps whose outputs must be known first
+  std::optional<Error> problem;        // the step would not work
+};
+
+struct DryRun {
+  std::vector<Prospect> steps;  // in an order in which they could run
+  bool ready() const;
+};
+
+// Preflight of every step that is not done.  Errors: not_ready, naming every step that would not
+// work, why, and what to do; cancelled.
+Result<void> preflight_all(const Operation& op, const Surroundings& around, const Pins& pins,
+                           const plan::Scope& scope, const plan::RunView& view);
+
+// Preflight and observe of everything that can be known before the run.  Errors: cancelled. What
+// would not work is in the prospects. `pins.inputs` holds secrets as such, tainted.
+Result<DryRun> dry_run(const Operation& op, const Surroundings& around, const Pins& pins);
+
+// Lines of at most `width` columns: step, state, what would be done.
+std::string render_text(const DryRun& dry_run, std::size_t width = 100);
+Value to_value(const DryRun& dry_run);
+
+}  // namespace lifeboat::run

@@ -1,0 +1,105 @@
+// run/state.h - A run as its journal tells it: a pure fold over events.
+//
+// replay() of a run's events is the run's exact state: the engine itself works on a RunState that
+// it changes only by the events it writes, so what a resumed engine reads is what the dead one
+// knew. Values in it hold handles where secrets belong (run/sealed_values.h).
+//
+// Unknown kinds of events are skipped; a run whose begin asks for a later engine is refused.
+// Threads: a plain value.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "journal/journal.h"
+#include "plan/next_actions.h"
+#include "plan/plan.h"
+
+namespace lifeboat::run {
+
+// Raised when an older engine could go on wrongly with a run that this one wrote.
+inline constexpr std::int64_t engine_version = 1;
+
+// T0 of a recovery: since when the platform is taken to be lost, and who says so.
+struct Origin {
+  WallTime time;
+  std::string text;  // "given by --since", "when `lifeboat recover` was started"
+};
+
+struct Objectives {
+  std::optional<std::chrono::nanoseconds> rto, rpo;
+};
+
+// The recovery point that a run restores from. An empty id: the plan restores nothing.
+struct PointPin {
+  std::string id;
+  WallTime earliest, latest;  // spread of the members' consistent-at
+  bool complete = false;
+  std::map<std::string, std::string> snapshots;  // source -> snapshot, hex
+};
+
+// What a run pins in its first segment, and never takes from anywhere else again.
+struct Pins {
+  std::string run;
+  plan::Plan plan;     // expanded; a changed file changes no run that has begun
+  Value inputs;        // as plan::bind_inputs() answers them
+  Value sources;       // what ${sources.X} gives
+  std::string bundle;  // snapshot id of the bundle, hex; "" when there is none
+  PointPin point;
+  Origin origin;
+  Objectives objectives;
+  std::string version;        // of the program
+  std::string platform_name;  // ${platform.name}
+};
+
+struct StepState {
+  plan::StepPhase phase = plan::StepPhase::waiting;  // never `running`: nobody may be there
+  std::uint64_t attempts = 0;                        // generations begun
+  bool intent_open = false;         // a change was announced, and its end is not recorded
+  bool applied = false;             // by this run, at least once
+  std::optional<plan::State> seen;  // by the last observe
+  std::string summary;              // of the last observe
+  Value before;                     // what the first observe saw, for undo
+  Value outputs;
+  WallTime begin, end;              // first start, last end
+  std::chrono::nanoseconds took{};  // at work, by boot clocks, over all attempts that ended
+  std::vector<plan::Check> checks;  // of the last verification
+  std::vector<std::string> losses, kept_aside, left_running, remarks, retries;
+  std::optional<Error> error;
+  std::string skipped_for;                  // the step whose output it would have needed
+  std::map<std::string, std::string> kept;  // name of a kept secret -> handle
+};
+
+struct DriverVisit {
+  journal::Driver driver;
+  WallTime begin;
+  bool left = false;  // it let go of the run itself
+};
+
+struct RunEnd {
+  std::string outcome;  // "done", "failed"
+  WallTime time;
+  std::optional<WallTime> heartbeat;  // newest one that came back, as the plan names it
+};
+
+struct RunState {
+  Pins pins;
+  WallTime begun;
+  std::map<std::string, StepState> steps;  // those that something is known of
+  std::vector<DriverVisit> drivers;
+  std::optional<RunEnd> end;  // of the last driver; a resume takes it back
+  std::vector<std::string> remarks;
+
+  const StepState& step(const std::string& name) const;  // an untouched one when unknown
+  bool recovered() const { return end && end->outcome == "done"; }
+  plan::RunView view() const;
+};
+
+void fold(RunState& state, const journal::Event& event);
+// Errors: corrupt, when the first event begins no run; invalid with code version_too_new.
+Result<RunState> replay(const std::vector<journal::Event>& events);
+
+}  // namespace lifeboat::run

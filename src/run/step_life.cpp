@@ -1,0 +1,194 @@
+#include "run/step_life.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/guard.h"
+#include "run/events.h"
+
+namespace lifeboat::run {
+namespace {
+
+constexpr std::chrono::nanoseconds backoff_max = std::chrono::minutes(5);
+
+// What is left of a deadline, in words.
+std::string limit_text(const plan::StepNode& node) {
+  return node.timeout ? human_duration(*node.timeout) : std::string("its time");
+}
+
+std::string first_failed(const std::vector<plan::Check>& checks) {
+  const auto found = std::ranges::find(checks, false, &plan::Check::ok);
+  if (found == checks.end()) return "";
+  return fmt::format("{}: expected {}, found {}", found->name, found->expected, found->actual);
+}
+
+}  // namespace
+
+Error refusal(const std::string& step, const plan::Observation& seen) {
+  if (seen.state == plan::State::foreign) {
+    return {
+        Error::Kind::conflict,
+        fmt::format("{}: something is there that this run did not make: {}", step, seen.summary),
+        "nothing of it was touched; look at it, then have it kept aside by the plan or move it "
+        "away, and resume",
+        Error::Code::refused};
+  }
+  return {Error::Kind::conflict,
+          fmt::format("{}: it was done, and has been changed since: {}", step, seen.summary),
+          "nothing was applied again over that change; look at it, then resume",
+          Error::Code::refused};
+}
+
+StepLife::StepLife(const Surroundings& around, Ledger& ledger, FaultPoints& faults,
+                   const plan::StepNode& node)
+    : around_(around), ledger_(ledger), node_(node), context_(around, ledger, faults, node.name) {}
+
+Result<void> StepLife::live(const Operation& op) {
+  for (;;) {
+    const std::uint64_t generation = ledger_.step(node_.name).attempts + 1;
+    context_.set_generation(generation);
+    ++attempts_;
+    began_ = around_.clock->boot();
+    ledger_.note(event::started(node_.name, generation));
+    around_.observer->step_started(node_.name, generation);
+    const Operation limited = node_.timeout ? op.within(*node_.timeout) : op;
+    const auto done = guard(Error::Kind::invalid, "internal error in a step of type " + node_.type,
+                            [&] { return attempt(limited); });
+    if (context_.journal_error()) return fail(*context_.journal_error());
+    if (done) return {};
+    TRY(const bool again, try_again(op, done.error()));
+    if (!again) return {};
+  }
+}
+
+Result<void> StepLife::attempt(const Operation& op) {
+  failed_checks_.clear();
+  observed_outputs_ = Value();
+  TRY(const auto step, make_step());
+  context_.enter("preflight");
+  TRY_DO(step->preflight(op));
+  TRY_DO(bring_about(op, *step));
+  TRY(const auto proof, prove(op, *step));
+  TRY_DO(context_.journaled(ledger_.step_done(node_.name, proof, took())));
+  const auto count = proof.checks.size();
+  around_.observer->step_done(node_.name,
+                              fmt::format("{} {}", count, count == 1 ? "check" : "checks"));
+  return {};
+}
+
+Result<std::unique_ptr<plan::Step>> StepLife::make_step() {
+  const plan::StepType* type = around_.types->find(node_.type);
+  if (type == nullptr) {
+    return fail(Error::Kind::invalid, fmt::format("there is no step type '{}'", node_.type),
+                "the run was begun by a program that knows it: use that one",
+                Error::Code::version_too_new);
+  }
+  TRY(const Value config, plan::resolve_step(node_, *around_.types, ledger_.scope()));
+  return type->make(config, context_);
+}
+
+Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
+  TRY_DO(op.proceed());
+  context_.enter("observe");
+  TRY(const auto seen, step.observe(op));
+  TRY_DO(context_.journaled(ledger_.step_observed(node_.name, seen)));
+  if (seen.state == plan::State::ours_done) {
+    observed_outputs_ = seen.outputs;
+    return {};
+  }
+  if (seen.state == plan::State::foreign || seen.state == plan::State::drifted) {
+    return fail(refusal(node_.name, seen));
+  }
+  TRY_DO(op.proceed());
+  TRY_DO(context_.journaled(ledger_.record({event::intent(node_.name, context_.generation())})));
+  // A stop or a lost lease may have come while the intent was written.
+  TRY_DO(op.proceed());
+  context_.enter("apply");
+  TRY_DO(step.apply(op));
+  ledger_.note(event::applied(node_.name, context_.generation()));
+  return {};
+}
+
+Result<plan::Verification> StepLife::prove(const Operation& op, plan::Step& step) {
+  TRY_DO(op.proceed());
+  context_.enter("verify");
+  TRY(auto proof, step.verify(op));
+  if (proof.outputs.is_null()) proof.outputs = observed_outputs_;
+  if (std::ranges::any_of(proof.checks, [](const plan::Check& check) { return !check.ok; })) {
+    failed_checks_ = proof.checks;
+    return fail(Error::Kind::conflict,
+                fmt::format("{} of {} checks failed; {}",
+                            std::ranges::count(proof.checks, false, &plan::Check::ok),
+                            proof.checks.size(), first_failed(proof.checks)),
+                "what came back is not what was lost: the report lists each check");
+  }
+  TRY_DO(check_outputs(proof));
+  return proof;
+}
+
+Result<void> StepLife::check_outputs(plan::Verification& proof) const {
+  if (proof.outputs.is_null()) proof.outputs = Value::Map{};
+  if (!proof.outputs.is(Value::Type::map)) {
+    return fail(Error::Kind::invalid, "its outputs are no map");
+  }
+  const plan::StepType& type = *around_.types->find(node_.type);
+  std::vector<Finding> findings;
+  for (const auto& [name, shape] : node_.outputs) {
+    if (!proof.outputs.has(name)) {
+      return fail(Error::Kind::invalid, fmt::format("it gave no output '{}'", name),
+                  "the plan declares it: let the step give it, or take it out of `outputs`");
+    }
+    Value value = proof.outputs.at(name);
+    // A secret is given as a plain text here; its shape describes how plan files refer to one.
+    const bool secret =
+        shape.kind == Shape::Kind::secret || std::ranges::count(type.secret_outputs, name) > 0;
+    if (shape.kind != Shape::Kind::secret) {
+      validate(value, shape, {.path = "outputs." + name}, findings);
+    }
+    if (secret) value.taint();
+    proof.outputs.set(name, std::move(value));
+  }
+  if (!findings.empty()) return fail(findings_error(findings));
+  return {};
+}
+
+Result<bool> StepLife::try_again(const Operation& op, const Error& error) {
+  const bool transient = error.kind == Error::Kind::unavailable;
+  if (!transient || attempts_ > node_.retry.times || op.stop.stop_requested()) {
+    TRY_DO(end_with(op, error));
+    return false;
+  }
+  // Exponential, with full jitter: many steps that wait for one thing do not come back at once.
+  const int doublings = std::min(attempts_ - 1, 20);
+  const auto longest = std::min(node_.retry.backoff * (std::int64_t{1} << doublings), backoff_max);
+  const auto bound = static_cast<std::uint64_t>(std::max<std::int64_t>(longest.count(), 1));
+  const auto wait = std::chrono::nanoseconds(around_.random->below(bound));
+  Error masked = error;
+  masked.what = around_.launcher->masked(error.what);
+  ledger_.note(event::retry(node_.name, masked, wait));
+  if (const auto waited = op.pause(wait); !waited) {
+    TRY_DO(end_with(op, waited.error()));
+    return false;
+  }
+  return true;
+}
+
+Result<void> StepLife::end_with(const Operation& op, Error error) {
+  if (op.stop.stop_requested()) {
+    ledger_.note(event::stopped(node_.name, took()));
+    return {};
+  }
+  error.what = around_.launcher->masked(error.what);
+  error.hint = around_.launcher->masked(error.hint);
+  if (error.effective_code() == Error::Code::timeout) {
+    error.what = fmt::format("not done within {} ({})", limit_text(node_), error.what);
+    if (error.hint.empty())
+      error.hint = "raise `timeout:` of the step, or find out what it waits for";
+  }
+  ledger_.note(event::failed(node_.name, error, failed_checks_, took()));
+  around_.observer->step_failed(node_.name, error);
+  return {};
+}
+
+}  // namespace lifeboat::run

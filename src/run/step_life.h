@@ -1,0 +1,49 @@
+// run/step_life.h - The life of one step: preflight, observe, intent, apply, verify, done or
+// failed.
+//
+// Every arrow is journaled before the next is followed; only the intent waits for durability. What
+// observe() answers decides: done by us - verify only; absent or partly ours - apply; foreign or
+// drifted - the step fails and says so. Errors of kind `unavailable` are tried again as the plan
+// says, each time from observe() on with a new generation: a change whose answer was lost is found,
+// not repeated.
+//
+// Threads: one per life.
+#pragma once
+
+#include "run/context.h"
+
+namespace lifeboat::run {
+
+class StepLife {
+ public:
+  StepLife(const Surroundings& around, Ledger& ledger, FaultPoints& faults,
+           const plan::StepNode& node);
+
+  // Returns when the ledger knows the step as done or failed, or when it was stopped through `op`.
+  // Errors: only of the journal (lease_held, unavailable): this engine is no longer the driver.
+  Result<void> live(const Operation& op);
+
+ private:
+  Result<void> attempt(const Operation& op);
+  Result<std::unique_ptr<plan::Step>> make_step();
+  Result<void> bring_about(const Operation& op, plan::Step& step);
+  Result<plan::Verification> prove(const Operation& op, plan::Step& step);
+  Result<void> check_outputs(plan::Verification& proof) const;
+  Result<bool> try_again(const Operation& op, const Error& error);
+  Result<void> end_with(const Operation& op, Error error);
+  std::chrono::nanoseconds took() const { return around_.clock->boot() - began_; }
+
+  const Surroundings& around_;
+  Ledger& ledger_;
+  const plan::StepNode& node_;
+  RunContext context_;
+  int attempts_ = 0;  // of this life
+  std::chrono::nanoseconds began_{};
+  Value observed_outputs_;
+  std::vector<plan::Check> failed_checks_;
+};
+
+// Kind and text of what an observation that forbids to apply means.
+Error refusal(const std::string& step, const plan::Observation& seen);
+
+}  // namespace lifeboat::run
