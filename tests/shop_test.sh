@@ -253,6 +253,8 @@ AnotherPasswordIsAnErrorAndNotAnAbsence() {
   export SHOP_POSTGRES_PASSWORD=wrong
   fails_with 2 "$shop/recovery/postgres-new" observe | grep "refuses the given password"
   fails_with 2 "$shop/recovery/postgres-new" | grep "refuses the given password"
+  fails_with 2 env SHOP_RABBITMQ_PASSWORD=wrong "$shop/recovery/rabbitmq-new" observe |
+    grep "refuses the given password"
   unset SHOP_POSTGRES_PASSWORD
   fails_with 2 "$shop/recovery/postgres-new" | grep "set SHOP_POSTGRES_PASSWORD_FILE"
 }
@@ -348,7 +350,7 @@ TheScriptsNeedNothingButTheFilesBesideThem() {
   (cd / && env -i SHOP_DIR="$SHOP_DIR" SHOP_REPOSITORY="$SHOP_REPOSITORY" \
     SHOP_POSTGRES_PASSWORD="$SHOP_POSTGRES_PASSWORD" "$SCRATCH/bundle/postgres-new" observe &&
     env -i SHOP_DIR="$SHOP_DIR" SHOP_REPOSITORY="$SHOP_REPOSITORY" \
-      "$SCRATCH/bundle/frontend-start" observe)
+      "$SCRATCH/bundle/ports-new" observe)
 }
 
 StoppingARecoveredShopLeavesItsDataOrNothing() {

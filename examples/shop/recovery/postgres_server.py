@@ -133,7 +133,7 @@ class PostgresServer:
         if port is None:
             return None
         done = subprocess.run(
-            ["/usr/bin/psql", "--no-psqlrc", "-h", "127.0.0.1", "-p", str(port), "-U", SUPERUSER,
+            [BINARIES / "psql", "--no-psqlrc", "-h", "127.0.0.1", "-p", str(port), "-U", SUPERUSER,
              "-d", "postgres", "-Atc", "select system_identifier from pg_control_system()"],
             env=process.child_environment({"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -115,7 +115,8 @@ class RabbitmqServer:
         }
 
     def ready(self, user, password):
-        """The node's name if both its doors are open and the administrator may enter."""
+        """The node's name if both its doors are open and the administrator may enter, else None;
+        Failure when a made node refuses the password: waiting will not help."""
         ports = self.ports()
         if ports is None:
             return None
@@ -124,7 +125,12 @@ class RabbitmqServer:
                 pass
             overview = api(ports["management"], (user, password), "GET", "/api/overview")
             return overview["node"]
-        except (OSError, http.client.HTTPException, ApiRefusal, ValueError):
+        except ApiRefusal as refusal:
+            if refusal.status == 401 and self.made.exists():
+                raise process.Failure(f"the RabbitMQ node in {self.directory} refuses the given "
+                                      f"password of {user}: it was made with another one") from None
+            return None
+        except (OSError, http.client.HTTPException, ValueError):
             return None
 
     def wait_until_ready(self, user, password, timeout=120):
@@ -147,6 +153,10 @@ class RabbitmqServer:
 class ApiRefusal(Exception):
     """The management API answered with an error."""
 
+    def __init__(self, what, status):
+        super().__init__(what)
+        self.status = status
+
 
 def api(port, login, method, path, body=None):
     """One call of the management API on 127.0.0.1; the decoded answer, None when it is empty."""
@@ -158,7 +168,8 @@ def api(port, login, method, path, body=None):
         answer = connection.getresponse()
         text = answer.read()
         if answer.status >= 300:
-            raise ApiRefusal(f"{method} {path}: {answer.status} {text.decode(errors='replace')}")
+            words = text.decode(errors="replace")
+            raise ApiRefusal(f"{method} {path}: {answer.status} {words}", answer.status)
         return json.loads(text) if text else None
     finally:
         connection.close()
