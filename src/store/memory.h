@@ -24,7 +24,13 @@ class MemoryStore final : public Store {
     none,
     unavailable,  // refused before anything happened
     lost_reply,   // happened, but the answer is `unavailable`
-    no_space,     // put: nothing stored
+    no_space,     // put: nothing stored, code no_space (other verbs: as none)
+  };
+  // How the process that uses the store dies at a mutating call.
+  enum class Death {
+    before,  // the call changed nothing
+    torn,    // a put left half of its bytes under a temporary name, never under its own
+    after,   // the call took effect, nobody heard the answer
   };
 
   Result<Put> put(const Operation& op, const std::string& name, ByteView bytes) override;
@@ -38,27 +44,39 @@ class MemoryStore final : public Store {
   // Asked before each call, with its ordinal (0, 1, ...) and name; answers the fault to act out.
   using Script = std::function<Fault(std::uint64_t ordinal, Verb verb, const std::string& name)>;
   void set_script(Script script);
-  // From the Nth mutating call on (0 = the first) the process counts as dead: that call and all
-  // after it answer `unavailable` and change nothing. `torn`: the Nth put leaves half of its bytes
-  // under a temporary name, never under its own.
-  void die_after_changes(std::uint64_t changes);
+  // After `changes` more calls that took effect (0 = none) the process counts as dead: the next
+  // mutating call dies as `death` says, and it and all calls after it answer `unavailable`.
+  void die_after_changes(std::uint64_t changes, Death death = Death::before);
+  bool dead() const;
+  // The next process: no death is set. What a torn put left stays, invisible to the Store methods.
   void revive();
-  std::uint64_t changes() const;  // mutating calls that took effect
+  std::uint64_t changes() const;  // mutating calls that took effect, ever
 
-  // Direct access for tests that corrupt.
+  // Direct access for tests that corrupt. What torn puts left stands under "tmp/".
   std::map<std::string, Bytes> objects() const;
   void set_object(const std::string& name, Bytes bytes);
   void erase_object(const std::string& name);
 
  private:
-  Result<Fault> enter(Verb verb, const std::string& name);
+  using Objects = std::map<std::string, Bytes>;
+  struct Call {
+    const Operation& op;
+    Verb verb;
+    const std::string& name;
+  };
+  // What the call is to act out; counts it.  Errors: those of the fault, the name, the operation.
+  Result<Fault> enter(const Call& call);
+  bool dies(Verb verb) REQUIRES(mutex_);
+  Result<void> change(Fault fault, const std::string& name, const Bytes* bytes);
 
   mutable Mutex mutex_;
-  std::map<std::string, Bytes> objects_ GUARDED_BY(mutex_);
+  Objects objects_ GUARDED_BY(mutex_);
   Script script_ GUARDED_BY(mutex_);
   std::uint64_t ordinal_ GUARDED_BY(mutex_) = 0;
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t dies_at_ GUARDED_BY(mutex_) = UINT64_MAX;
+  Death death_ GUARDED_BY(mutex_) = Death::before;
+  bool dead_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace lifeboat::store
