@@ -1,0 +1,179 @@
+#include "run/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "run/text.h"
+
+namespace lifeboat::run {
+namespace {
+
+std::chrono::nanoseconds between(WallTime from, WallTime to) {
+  return std::chrono::nanoseconds(to.ns - from.ns);
+}
+
+std::string status_of(const StepState& step) {
+  switch (step.phase) {
+    case plan::StepPhase::done:
+      return "done";
+    case plan::StepPhase::failed:
+      return "failed";
+    case plan::StepPhase::skipped:
+      return "skipped";
+    case plan::StepPhase::waiting:
+    case plan::StepPhase::running:
+      break;
+  }
+  return step.attempts > 0 ? "interrupted" : "waiting";
+}
+
+std::string summary_of(const StepState& step) {
+  if (step.phase == plan::StepPhase::skipped) return "needs an output of " + step.skipped_for;
+  if (step.phase == plan::StepPhase::failed && step.error) return step.error->what;
+  return step.summary;
+}
+
+ReportStep line_of(const plan::StepNode& node, const StepState& step, WallTime t0) {
+  ReportStep line;
+  line.name = node.name;
+  line.type = node.type;
+  line.status = status_of(step);
+  line.summary = summary_of(step);
+  line.took = step.took;
+  line.attempts = step.attempts;
+  line.checks = step.checks.size();
+  line.checks_ok =
+      static_cast<std::uint64_t>(std::ranges::count(step.checks, true, &plan::Check::ok));
+  if (step.begin.ns != 0) line.start = between(t0, step.begin);
+  if (step.end.ns != 0) line.end = between(t0, step.end);
+  return line;
+}
+
+void add_all(std::vector<std::string>& to, const std::string& step,
+             const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) to.push_back(step + ": " + text);
+}
+
+void add_steps(Report& report, const RunState& state) {
+  for (const plan::StepNode& node : state.pins.plan.steps) {
+    const StepState& step = state.step(node.name);
+    report.steps.push_back(line_of(node, step, report.t0));
+    report.checks += report.steps.back().checks;
+    report.checks_ok += report.steps.back().checks_ok;
+    for (const plan::Check& check : step.checks) {
+      if (!check.ok) report.failed_checks.push_back({node.name, check});
+    }
+    add_all(report.losses, node.name, step.losses);
+    add_all(report.kept_aside, node.name, step.kept_aside);
+    add_all(report.left_running, node.name, step.left_running);
+    add_all(report.remarks, node.name, step.remarks);
+    add_all(report.remarks, node.name, step.retries);
+  }
+  std::ranges::stable_sort(report.steps, {}, [](const ReportStep& step) {
+    return step.start.value_or(std::chrono::nanoseconds::max());
+  });
+}
+
+void add_critical_path(Report& report, const RunState& state) {
+  std::map<std::string, std::chrono::nanoseconds> times;
+  for (const auto& [name, step] : state.steps) {
+    if (step.attempts > 0) times[name] = step.took;
+  }
+  if (times.empty()) return;
+  report.critical_path = plan::critical_path(state.pins.plan, times);
+  for (const std::string& name : report.critical_path) {
+    report.critical_time += times.contains(name) ? times[name] : std::chrono::nanoseconds{};
+    for (ReportStep& step : report.steps) step.critical = step.critical || step.name == name;
+  }
+}
+
+// Time that runs backwards between the clocks involved is said, not shown as a negative number.
+std::chrono::nanoseconds at_least_zero(Report& report, std::chrono::nanoseconds time,
+                                       const char* what) {
+  if (time.count() >= 0) return time;
+  report.remarks.push_back(
+      fmt::format("run: {} came out as {} s: clocks disagree; shown as 0", what, seconds(time)));
+  return {};
+}
+
+void measure(Report& report, const RunState& state) {
+  WallTime last_green;
+  for (const auto& [name, step] : state.steps) {
+    const bool green = step.phase == plan::StepPhase::done && !step.checks.empty();
+    if (green) last_green = std::max(last_green, step.end);
+  }
+  if (last_green.ns != 0) {
+    report.rto = at_least_zero(report, between(report.t0, last_green), "the RTO");
+  }
+  if (state.pins.point.id.empty()) return;
+  report.point_time = state.pins.point.earliest;
+  report.rpo_bound =
+      at_least_zero(report, between(state.pins.point.earliest, report.t0), "the RPO");
+  report.rpo = report.rpo_bound;
+  if (!state.end || !state.end->heartbeat) return;
+  report.heartbeat = state.end->heartbeat;
+  const auto tightened = at_least_zero(report, between(*report.heartbeat, report.t0), "the RPO");
+  if (tightened > *report.rpo_bound) {
+    report.remarks.push_back(
+        "run: the newest heartbeat that came back is older than the recovery point vouches for");
+  }
+  report.rpo = std::min(*report.rpo_bound, tightened);
+}
+
+std::string why_not(const Report& report, const Outcome& outcome) {
+  if (outcome.halted) return outcome.halted->what;
+  std::size_t waiting = 0;
+  for (const ReportStep& step : report.steps) {
+    if (step.status == "failed") return step.name + ": " + step.summary;
+    waiting += step.status != "done";
+  }
+  if (waiting > 0) return fmt::format("{} of {} steps are not done", waiting, report.steps.size());
+  if (report.checks == 0) return "no step proved anything: the plan has no checks";
+  if (report.checks_ok < report.checks) return "a check failed";
+  return "the run has not ended";
+}
+
+}  // namespace
+
+Report make_report(const Outcome& outcome) {
+  const RunState& state = outcome.state;
+  Report report;
+  report.run = state.pins.run;
+  report.plan = state.pins.plan.name;
+  report.scenario = state.pins.plan.scenario;
+  report.platform = state.pins.platform_name;
+  report.version = state.pins.version;
+  report.point = state.pins.point.id;
+  report.t0 = state.pins.origin.time;
+  report.t0_origin = state.pins.origin.text;
+  report.objectives = state.pins.objectives;
+  report.freshness_proven = outcome.freshness_proven;
+  if (state.end) report.ended = state.end->time;
+  add_all(report.remarks, "run", state.remarks);
+  add_steps(report, state);
+  add_critical_path(report, state);
+  measure(report, state);
+  for (const DriverVisit& visit : state.drivers) {
+    report.drivers.push_back(fmt::format("process {} on {}", visit.driver.pid, visit.driver.host));
+  }
+  const bool all_done = std::ranges::all_of(
+      report.steps, [](const ReportStep& step) { return step.status == "done"; });
+  report.recovered = state.recovered() && !outcome.halted && all_done && report.checks > 0 &&
+                     report.checks_ok == report.checks;
+  if (!report.recovered) report.why = why_not(report, outcome);
+  return report;
+}
+
+std::string last_line(const Report& report) {
+  if (!report.recovered) {
+    std::string why = printable(report.why);
+    std::ranges::replace(why, '\n', ' ');
+    return "NOT RECOVERED: " + why;
+  }
+  return fmt::format(
+      "RECOVERED rto={} rpo={} checks={}/{}", report.rto ? seconds(*report.rto) : "unknown",
+      report.rpo ? seconds(*report.rpo) : "unknown", report.checks_ok, report.checks);
+}
+
+}  // namespace lifeboat::run

@@ -1,0 +1,67 @@
+// run/report.h - What a run was: its timeline, its proof, what it cost and what was lost.
+//
+// make_report() is pure: a report of a finished run can be made again at any time from its journal.
+// RTO: from T0 to the last green check, by the wall clocks of the drivers (durations of steps are
+// by boot clocks). RPO: from the oldest instant that the recovery point vouches for to T0; a
+// heartbeat that came back and is newer tightens it. Both are measured, never stated.
+//
+// A run is recovered only when every step of its plan is done and every check was green; a plan
+// whose steps proved nothing recovered nothing.
+// Names from outside are escaped by the renderers, for terminal and Markdown each.
+// Threads: pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "run/engine.h"
+
+namespace lifeboat::run {
+
+struct ReportStep {
+  std::string name, type, status;  // "done", "failed", "skipped", "waiting", "interrupted"
+  std::string summary;             // what observe saw, or why it is not done
+  std::optional<std::chrono::nanoseconds> start, end;  // since T0
+  std::chrono::nanoseconds took{};
+  std::uint64_t attempts = 0, checks = 0, checks_ok = 0;
+  bool critical = false;
+};
+
+struct FailedCheck {
+  std::string step;
+  plan::Check check;
+};
+
+struct Report {
+  bool recovered = false;
+  std::string why;  // not recovered: the reason, one line
+  std::string run, plan, scenario, platform, version;
+  std::string point;  // id; "" = none
+  std::optional<WallTime> point_time;
+  WallTime t0, ended;
+  std::string t0_origin;
+  std::optional<std::chrono::nanoseconds> rto, rpo, rpo_bound;
+  std::optional<WallTime> heartbeat;
+  Objectives objectives;
+  std::uint64_t checks = 0, checks_ok = 0;
+  std::vector<FailedCheck> failed_checks;
+  std::vector<ReportStep> steps;  // in the order in which they began
+  std::vector<std::string> critical_path;
+  std::chrono::nanoseconds critical_time{};
+  std::vector<std::string> losses, kept_aside, left_running, remarks;  // "step: text"
+  std::vector<std::string> drivers;                                    // "process 12 on host"
+  bool freshness_proven = true;
+};
+
+Report make_report(const Outcome& outcome);
+
+// "RECOVERED rto=SECONDS rpo=SECONDS checks=N/N" or "NOT RECOVERED: why"; rpo=unknown when the plan
+// restored from no point.
+std::string last_line(const Report& report);
+// Lines of at most 100 columns, no colour; ends with last_line().
+std::string render_text(const Report& report);
+std::string render_markdown(const Report& report);
+Value to_value(const Report& report);
+
+}  // namespace lifeboat::run
