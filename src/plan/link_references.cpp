@@ -107,6 +107,8 @@ class Linker {
   std::optional<Shape> lookup(const std::vector<Value>& path, const std::string& source);
   std::optional<Shape> output(const std::vector<Value>& path, const std::string& source);
   std::optional<Shape> fixed(const std::vector<Value>& path, const std::string& source);
+  std::optional<Shape> source_part(const Value& config, const std::vector<Value>& path,
+                                   const std::string& source);
   std::optional<Shape> deeper(Shape shape, const std::vector<Value>& path,
                               const std::string& source);
   void heartbeat();
@@ -253,7 +255,8 @@ std::optional<Shape> Linker::fixed(const std::vector<Value>& path, const std::st
   }
   if (root == "sources") {
     for (const auto& [word, value] : context_.sources) known.push_back(word);
-    if (context_.sources.contains(name)) return shape::any();
+    const auto found = context_.sources.find(name);
+    if (found != context_.sources.end()) return source_part(found->second, path, source);
     unknown("${" + source + "}: no source is named '" + name + "'", name, known);
     return std::nullopt;
   }
@@ -263,6 +266,27 @@ std::optional<Shape> Linker::fixed(const std::vector<Value>& path, const std::st
   }
   unknown("${" + source + "}: '" + root + "' has no '" + name + "'", name, known);
   return std::nullopt;
+}
+
+// What a source was configured with is known already: the value itself tells its shape.
+std::optional<Shape> Linker::source_part(const Value& config, const std::vector<Value>& path,
+                                         const std::string& source) {
+  const Value* value = &config;
+  for (std::size_t i = 2; i < path.size(); ++i) {
+    if (!path[i].is(Value::Type::string) || !value->has(path[i].string())) {
+      std::vector<std::string> known;
+      for (const auto& [key, member] : value->is(Value::Type::map) ? value->map() : Value::Map{}) {
+        known.push_back(key);
+      }
+      const std::string word = scalar_text(path[i]);
+      unknown("${" + source + "}: there is no '" + printable(word) + "'", word, known);
+      return std::nullopt;
+    }
+    value = &value->at(path[i].string());
+  }
+  if (value->is(Value::Type::map)) return shape::map(shape::any());
+  if (value->is(Value::Type::list)) return shape::list(shape::any());
+  return value->is(Value::Type::string) ? shape::string() : shape::any();
 }
 
 std::optional<Shape> Linker::deeper(Shape shape, const std::vector<Value>& path,

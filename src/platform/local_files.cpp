@@ -1,0 +1,135 @@
+// The bundle's closure. What a person names must be there; what steps mention ("bin/start.sh" in an
+// argument) is taken when it is there, because a recovery without it would only fail later. Too
+// much is harmless: the bundle is sealed like all else. Secrets that come from files are not taken:
+// what opens the platform does not travel with it.
+#include <filesystem>
+#include <set>
+
+#include "base/bytes.h"
+#include "base/guard.h"
+#include "plan/expression.h"
+#include "platform/platform.h"
+
+namespace lifeboat::platform {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t files_max = 10'000;
+
+// A path that stays below the folder it is relative to.
+bool stays_below(const fs::path& path) {
+  if (path.empty() || path.is_absolute()) return false;
+  const fs::path normal = path.lexically_normal();
+  return *normal.begin() != "..";
+}
+
+bool is_folder_word(const std::string& key) {
+  return key == "directory" || key == "dir" || key == "folder";
+}
+
+class Closure {
+ public:
+  explicit Closure(fs::path root) : root_(std::move(root)) {}
+
+  Result<void> named(const std::string& name) {
+    const fs::path path(name);
+    if (!stays_below(path)) {
+      return fail(Error::Kind::invalid,
+                  "'" + printable(name) + "' is not below the folder of the platform file",
+                  "copy it there; only such files travel in the bundle", Error::Code::usage);
+    }
+    if (!fs::exists(root_ / path)) {
+      return fail(Error::Kind::not_found,
+                  "'" + printable(name) + "', which the platform file names, is not there");
+    }
+    return take(path);
+  }
+
+  // Takes a path that a step mentions, if it is one.
+  Result<void> mentioned(const std::string& text, bool folder) {
+    const fs::path path(text);
+    if (text.size() > 255 || text.find('\0') != std::string::npos || !stays_below(path)) return {};
+    std::error_code none;
+    const fs::file_status status = fs::status(root_ / path, none);
+    const bool wanted = fs::is_regular_file(status) || (folder && fs::is_directory(status));
+    return wanted ? take(path) : Result<void>{};
+  }
+
+  std::vector<std::string> sorted() const { return {files_.begin(), files_.end()}; }
+
+ private:
+  Result<void> take(const fs::path& path) {
+    if (!inside(path)) return {};
+    if (!fs::is_directory(root_ / path)) return add(path);
+    // Folders are not followed through links: no cycles, and nothing from outside.
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root_ / path)) {
+      const fs::path below = entry.path().lexically_relative(root_);
+      if (entry.is_regular_file() && inside(below)) TRY_DO(add(below));
+    }
+    return {};
+  }
+
+  // Whether the file itself, all links followed, lies below the root.
+  bool inside(const fs::path& path) const {
+    const fs::path real = fs::weakly_canonical(root_ / path);
+    return stays_below(real.lexically_relative(fs::weakly_canonical(root_)));
+  }
+
+  Result<void> add(const fs::path& path) {
+    if (!fs::is_regular_file(root_ / path)) return {};
+    files_.insert(path.lexically_normal().string());
+    if (files_.size() <= files_max) return {};
+    return fail(Error::Kind::invalid,
+                "the platform file names more than " + std::to_string(files_max) + " files",
+                "data belongs into a source of type files", Error::Code::usage);
+  }
+
+  fs::path root_;
+  std::set<std::string> files_;
+};
+
+// Every text of a configuration but secrets, with the key it stands under.
+Result<void> mention(const Value& value, const Shape& shape, const std::string& key,
+                     Closure& closure) {
+  if (shape.kind == Shape::Kind::secret) return {};
+  if (value.is(Value::Type::string)) {
+    if (has_reference(value.string())) return {};
+    return closure.mentioned(value.string(), is_folder_word(key));
+  }
+  if (value.is(Value::Type::list)) {
+    const Shape inner = shape.kind == Shape::Kind::list ? *shape.inner : shape::any();
+    for (const Value& item : value.list()) TRY_DO(mention(item, inner, key, closure));
+  }
+  if (!value.is(Value::Type::map)) return {};
+  for (const auto& [name, member] : value.map()) {
+    Shape inner = shape.kind == Shape::Kind::map ? *shape.inner : shape::any();
+    if (shape.kind == Shape::Kind::record) {
+      if (const Field* field = shape.record->find(name)) inner = field->shape;
+    }
+    TRY_DO(mention(member, inner, name, closure));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> local_files(const Platform& platform,
+                                             const Vocabulary& vocabulary) {
+  if (platform.directory.empty()) return std::vector<std::string>{};
+  const auto work = [&]() -> Result<std::vector<std::string>> {
+    Closure closure{fs::path(platform.directory)};
+    for (const std::string& name : platform.include) TRY_DO(closure.named(name));
+    for (const auto& [name, plan] : platform.plans) {
+      for (const std::string& file : plan.files) TRY_DO(closure.named(file));
+      for (const plan::StepNode& step : plan.steps) {
+        const plan::StepType* type = vocabulary.steps->find(step.type);
+        if (type == nullptr) continue;
+        TRY_DO(mention(step.config, shape::record(type->fields), "", closure));
+      }
+    }
+    return closure.sorted();
+  };
+  return guard(Error::Kind::unavailable, "files of the bundle", work);
+}
+
+}  // namespace lifeboat::platform

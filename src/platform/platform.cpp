@@ -1,0 +1,320 @@
+#include "platform/platform.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "plan/expression.h"
+#include "platform/yaml.h"
+
+namespace lifeboat::platform {
+namespace {
+
+constexpr const char* name_hint = "letters, digits, '-' and '_', a letter first, at most 63";
+
+class Reader {
+ public:
+  Reader(const Vocabulary& vocabulary, std::vector<Finding>& findings)
+      : vocabulary_(vocabulary), findings_(findings) {}
+
+  Platform read(Value tree);
+  bool version_too_new() const { return too_new_; }
+
+ private:
+  void add(const Mark& mark, const std::string& path, std::string message, std::string hint = {}) {
+    findings_.push_back({mark, path, std::move(message), std::move(hint)});
+  }
+  bool version(const Value& tree);
+  void head(Value words);
+  void source(const std::string& name, const Value& body);
+  const KnownSource* source_type(const Value& body, const std::string& path);
+  void source_common(SourceEntry& entry, const Value& body, const std::string& path);
+  void no_references(const Value& value, const std::string& path);
+  void plans(const Value& plans);
+  // Members of a map in file order; a finding and nothing when it is none.
+  std::vector<std::string> members(const Value& map, const std::string& path);
+
+  const Vocabulary& vocabulary_;
+  std::vector<Finding>& findings_;
+  Platform platform_;
+  bool too_new_ = false;
+};
+
+Platform Reader::read(Value tree) {
+  if (!tree.is(Value::Type::map)) {
+    add(tree.mark(), "",
+        "expected a map with 'version: 1' first, found " + std::string(type_name(tree.type())));
+    return {};
+  }
+  if (!version(tree)) return {};
+  const Value sources = tree.at("sources");
+  const Value plans = tree.at("plans");
+  if (tree.has("sources")) tree.set("sources", Value(Value::Map{}));
+  if (tree.has("plans")) tree.set("plans", Value(Value::Map{}));
+  head(std::move(tree));
+  for (const std::string& name : members(sources, "sources")) source(name, sources.at(name));
+  this->plans(plans);
+  return std::move(platform_);
+}
+
+// Before all else: what a later version means by its words is not for us to guess.
+bool Reader::version(const Value& tree) {
+  if (!tree.has("version")) {
+    add(tree.mark(), "", "'version' is missing", "begin the file with 'version: 1'");
+    return false;
+  }
+  Value version = tree.at("version");
+  const std::size_t before = findings_.size();
+  ValidateOptions options;
+  options.path = "version";
+  validate(version, shape::integer(), options, findings_);
+  if (findings_.size() > before) return false;
+  if (version.integer() == 1) return true;
+  too_new_ = version.integer() > 1;
+  add(version.mark(), "version",
+      "version " + std::to_string(version.integer()) + " of the platform file is not known",
+      too_new_ ? "this program reads version 1; a newer Lifeboat is needed"
+               : "this program reads version 1");
+  return false;
+}
+
+void Reader::head(Value words) {
+  const std::size_t before = findings_.size();
+  validate(words, platform_words(), {}, findings_);
+  if (findings_.size() > before) return;
+  platform_.name = words.text("platform");
+  if (!plan::valid_name(platform_.name)) {
+    add(words.at("platform").mark(), "platform", "not a name for a platform", name_hint);
+  }
+  platform_.repository = words.text("repository");
+  if (words.has("repository") && platform_.repository.empty()) {
+    add(words.at("repository").mark(), "repository", "has no value; expected a directory");
+  }
+  const Value& objectives = words.at("objectives");
+  if (objectives.has("rto")) platform_.objectives.rto = parse_duration(objectives.text("rto"));
+  if (objectives.has("rpo")) platform_.objectives.rpo = parse_duration(objectives.text("rpo"));
+  if (!words.has("include")) return;
+  for (const Value& path : words.at("include").list()) platform_.include.push_back(path.string());
+}
+
+std::vector<std::string> Reader::members(const Value& map, const std::string& path) {
+  if (map.is_null()) return {};  // absent, or "sources:" with nothing below it
+  if (!map.is(Value::Type::map)) {
+    add(map.mark(), path, "expected a map by name, found " + std::string(type_name(map.type())));
+    return {};
+  }
+  std::vector<std::pair<std::pair<int, int>, std::string>> places;
+  for (const auto& [name, member] : map.map()) {
+    const Mark mark = member.key_mark();
+    places.push_back({{mark.line, mark.column}, name});
+    if (!plan::valid_name(name)) add(mark, path, "'" + printable(name) + "' is no name", name_hint);
+  }
+  std::sort(places.begin(), places.end());
+  std::vector<std::string> names;
+  for (auto& [place, name] : places) names.push_back(std::move(name));
+  return names;
+}
+
+void Reader::source(const std::string& name, const Value& body) {
+  const std::string path = "sources." + printable(name);
+  SourceEntry entry;
+  entry.name = name;
+  entry.mark = body.key_mark();
+  if (!body.is(Value::Type::map)) {
+    std::string types;
+    for (const KnownSource& known : vocabulary_.sources) {
+      types += (types.empty() ? "" : ", ") + known.name;
+    }
+    add(entry.mark, path, "expected a map with the source's type",
+        "NAME: { TYPE: { ... } }; known types: " + types);
+  } else if (const KnownSource* type = source_type(body, path); type != nullptr) {
+    entry.type = type->name;
+    entry.config = body.at(type->name);
+    ValidateOptions options;
+    options.path = path + "." + type->name;
+    validate(entry.config, type->fields, options, findings_);
+    no_references(entry.config, options.path);
+  }
+  if (body.is(Value::Type::map)) source_common(entry, body, path);
+  platform_.sources.emplace(name, std::move(entry));
+}
+
+const KnownSource* Reader::source_type(const Value& body, const std::string& path) {
+  const KnownSource* found = nullptr;
+  bool odd = false;
+  for (const auto& [key, member] : body.map()) {
+    const KnownSource* type = vocabulary_.source(key);
+    odd = odd || (type == nullptr && source_words().find(key) == nullptr);
+    if (type == nullptr) continue;
+    if (found != nullptr) {
+      add(member.key_mark(), path,
+          "a source has one type; this one has '" + found->name + "' and '" + key + "'");
+      return nullptr;
+    }
+    found = type;
+  }
+  if (found == nullptr && !odd) {
+    add(body.key_mark(), path, "the source has no type", "NAME: { TYPE: { ... } }");
+  }
+  return found;
+}
+
+void Reader::source_common(SourceEntry& entry, const Value& body, const std::string& path) {
+  Value words(Value::Map{});
+  words.in_place_of(body);
+  const auto& reserved = source_words().reserved;
+  for (const auto& [key, member] : body.map()) {
+    if (vocabulary_.source(key) != nullptr) continue;
+    const bool known = source_words().find(key) != nullptr ||
+                       std::find(reserved.begin(), reserved.end(), key) != reserved.end();
+    if (known) {
+      words.set(key, member);
+      continue;
+    }
+    std::vector<std::string> candidates{"description"};
+    for (const KnownSource& type : vocabulary_.sources) candidates.push_back(type.name);
+    const std::string right = nearest(key, candidates);
+    std::string hint = "known types:";
+    for (std::size_t i = 1; i < candidates.size(); ++i) hint += " " + candidates[i];
+    if (!right.empty()) hint = "did you mean '" + right + "'?";
+    add(member.key_mark(), path, "unknown source type or key '" + printable(key) + "'", hint);
+  }
+  ValidateOptions options;
+  options.path = path;
+  validate(words, source_words(), options, findings_);
+  entry.why = words.text("description");
+}
+
+// A `${` in a source would be taken for text, and fail much later.
+void Reader::no_references(const Value& value, const std::string& path) {
+  if (value.is(Value::Type::string) && has_reference(value.string())) {
+    add(value.mark(), path, "'${...}' has no meaning in a source",
+        "values of the environment are for secrets: {env: NAME}");
+  }
+  if (value.is(Value::Type::list)) {
+    for (const Value& item : value.list()) no_references(item, path);
+  }
+  if (!value.is(Value::Type::map)) return;
+  for (const auto& [key, member] : value.map()) no_references(member, path + "." + printable(key));
+}
+
+void Reader::plans(const Value& plans) {
+  plan::CompileContext context;
+  context.types = vocabulary_.steps;
+  const Value sources = source_values(platform_);
+  for (const auto& [name, entry] : platform_.sources) context.sources[name] = sources.at(name);
+  for (const std::string& name : members(plans, "plans")) {
+    const Value& body = plans.at(name);
+    if (!body.is(Value::Type::map)) {
+      add(body.key_mark(), "plans." + printable(name), "expected a map with 'steps'");
+      continue;
+    }
+    platform_.plans.emplace(name, plan::compile(name, body, context, findings_));
+  }
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+tl::unexpected<Error> file_error(const std::string& path, int number) {
+  const std::string what = "platform file " + printable(path) + ": " + std::strerror(number);
+  if (number == ENOENT || number == ENOTDIR) {
+    return fail(Error::Kind::not_found, what,
+                "name it with --file, or make one with 'lifeboat init'");
+  }
+  if (number == EACCES || number == EPERM) return fail(Error::Kind::denied, what);
+  return fail(Error::Kind::unavailable, what);
+}
+
+Result<std::string> read_file(const std::string& path) {
+  // O_NONBLOCK: opening a pipe would wait for a writer.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat facts{};
+  if (file.get() < 0 || ::fstat(file.get(), &facts) != 0) return file_error(path, errno);
+  if (!S_ISREG(facts.st_mode)) {
+    return fail(Error::Kind::invalid, "platform file " + printable(path) + ": not a regular file",
+                "", Error::Code::usage);
+  }
+  if (facts.st_size > static_cast<off_t>(yaml_size_max_bytes)) {
+    return fail(Error::Kind::invalid,
+                "platform file " + printable(path) + ": " + std::to_string(facts.st_size) +
+                    " bytes, the most that is read is " + std::to_string(yaml_size_max_bytes),
+                "is this the right file?", Error::Code::usage);
+  }
+  // One byte more than allowed: a file that grew meanwhile is told by check_text().
+  std::string text(yaml_size_max_bytes + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return file_error(path, errno);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text.resize(size);
+  return text;
+}
+
+}  // namespace
+
+Result<Platform> read_platform(std::string_view text, const std::string& name,
+                               const Vocabulary& vocabulary, std::vector<Finding>* findings) {
+  std::vector<Finding> own;
+  std::vector<Finding>& found = findings == nullptr ? own : *findings;
+  found.clear();
+  Value tree = parse_yaml(text, name, found);
+  if (!found.empty()) return fail(findings_error(found));
+  Reader reader(vocabulary, found);
+  Platform platform = reader.read(std::move(tree));
+  // In the order of the file, whoever found what.
+  std::stable_sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
+    return std::pair(a.mark.line, a.mark.column) < std::pair(b.mark.line, b.mark.column);
+  });
+  if (!found.empty()) {
+    Error error = findings_error(found);
+    if (reader.version_too_new()) error.code = Error::Code::version_too_new;
+    return fail(std::move(error));
+  }
+  platform.file = name;
+  platform.text = text;
+  return platform;
+}
+
+Result<Platform> load_platform(const std::string& path, const Vocabulary& vocabulary,
+                               std::vector<Finding>* findings) {
+  TRY(const auto text, read_file(path));
+  TRY(auto platform, read_platform(text, path, vocabulary, findings));
+  const auto slash = path.find_last_of('/');
+  platform.directory =
+      slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  return platform;
+}
+
+Value source_values(const Platform& platform) {
+  Value values(Value::Map{});
+  for (const auto& [name, entry] : platform.sources) {
+    Value value = entry.config.is(Value::Type::map) ? entry.config : Value(Value::Map{});
+    value.set("type", entry.type);
+    values.set(name, std::move(value));
+  }
+  return values;
+}
+
+}  // namespace lifeboat::platform
