@@ -54,8 +54,11 @@ definitions() { # definitions URL LOGIN, without what is of the server itself
 }
 
 uploads_listing() {
-  (cd "$1" && find . ! -type s -printf '%P|%y|%m|%U|%G|%T@|%s|%l\0' | LC_ALL=C sort -z | sha256sum &&
-    find . -type f -size -8M -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+  (
+    cd "$1"
+    find . ! -type s -printf '%P|%y|%m|%U|%G|%T@|%s|%l\0' | LC_ALL=C sort -z | sha256sum
+    find . -type f -size -8M -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+  )
 }
 
 TheShopStartsAndIsWell() {
@@ -136,7 +139,8 @@ WriterAndFrontendSurviveABackendThatDies() {
   "$shop/recovery/process.py" end --kill "$SHOP_BACKEND_PID_FILE"
   fails_with 22 ask "$SHOP_FRONTEND_URL" GET /health | grep "the backend does not answer"
   before=$(wc -l <"$SHOP_WITNESS/acknowledged.log")
-  SHOP_DIR=$old SHOP_REPOSITORY=$SHOP_REPOSITORY SHOP_DB_ORDERS_PASSWORD_FILE=$SHOP_SECRETS/db_orders \
+  SHOP_DIR=$old SHOP_REPOSITORY=$SHOP_REPOSITORY \
+    SHOP_DB_ORDERS_PASSWORD_FILE=$SHOP_SECRETS/db_orders \
     SHOP_DB_CATALOG_PASSWORD_FILE=$SHOP_SECRETS/db_catalog \
     SHOP_MQ_PASSWORD_FILE=$SHOP_SECRETS/mq_backend "$shop/recovery/backend-start"
   timeout 30 bash -c "until (( \$(wc -l <'$SHOP_WITNESS/acknowledged.log') > $before + 3 ))

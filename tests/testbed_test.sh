@@ -151,7 +151,8 @@ WithStoppedWhileItsComponentsStartLeavesNothing() {
 WithAComponentThatFailsSaysWhyAndEndsTheOthers() {
   export TMPDIR=$SCRATCH/failing
   mkdir -m 711 "$TMPDIR"
-  fails_with 1 env PATH=/nonexistent testbed/with postgres git-http -- /bin/true >"$SCRATCH/said.txt"
+  fails_with 1 env PATH=/nonexistent testbed/with postgres git-http -- /bin/true \
+    >"$SCRATCH/said.txt"
   grep -q "git-http did not come up" "$SCRATCH/said.txt"
   expect "files left" "" "$(ls -A "$TMPDIR")"
   never shown_by_list "$TMPDIR"
@@ -221,8 +222,9 @@ EndingAServiceEndsAChildThatHasLeftItsSession() {
   # shellcheck disable=SC2016
   testbed/process.py launch --pid-file "$SCRATCH/parent.pid" --log "$SCRATCH/parent.log" -- \
     /bin/sh -c 'setsid sleep 1000 & echo $! >"$1"; exec sleep 1000' sh "$SCRATCH/child" >/dev/null
-  until [[ -s $SCRATCH/child ]] && [[ $(testbed/process.py pids "$SCRATCH/parent.pid" | wc -l) == 2 ]]
-  do sleep 0.05; done
+  until [[ -s $SCRATCH/child && $(testbed/process.py pids "$SCRATCH/parent.pid" | wc -l) == 2 ]]; do
+    sleep 0.05
+  done
   child=$(<"$SCRATCH/child")
   kill -KILL "$(cut -d' ' -f1 "$SCRATCH/parent.pid")" # now nothing but the mark leads to it
   testbed/process.py end "$SCRATCH/parent.pid"

@@ -11,8 +11,8 @@ descendants, its session, and whoever still carries the mark that it was given i
 (Each alone is too little: servers open sessions for their children, a killed parent loses its
 descendants, and some programs overwrite their environment.)
 
-usage: process.py launch --pid-file FILE --log FILE [--user NAME] [--chdir DIR] [--env NAME=VALUE]...
-                         -- PROGRAM [ARGUMENT...]
+usage: process.py launch --pid-file FILE --log FILE [--user NAME] [--chdir DIR]
+                         [--env NAME=VALUE]... -- PROGRAM [ARGUMENT...]
        process.py end [--signal NAME] [--timeout SECONDS] [--kill] PID_FILE...
        process.py alive PID_FILE...        exit 0 if all of them live, 1 if one does not
        process.py pids PID_FILE...         every live process of those families, one a line

@@ -57,7 +57,8 @@ SELECT setval(pg_get_serial_sequence('products', 'id'), 10000);
 INSERT INTO stock SELECT p, w, 100000 + (p * w) % 1000
   FROM generate_series(1, 10000) AS p, generate_series(1, 3) AS w;
 INSERT INTO price_history (product_id, price, since)
-  SELECT 1 + n % 10000, 99 + n % 5000, timestamptz '2021-01-01 00:00:00+00' + n * interval '1 minute'
+  SELECT 1 + n % 10000, 99 + n % 5000,
+         timestamptz '2021-01-01 00:00:00+00' + n * interval '1 minute'
   FROM generate_series(1, 15000) AS n;
 INSERT INTO strange_values VALUES
   ('limits', 'NaN', 'Infinity', 'infinity', '5874897-12-31', '178000000 years', '\x', '{}', B'',
@@ -70,9 +71,10 @@ INSERT INTO strange_values VALUES
   (E'line\r\nbreak\ttab\\.', 12345678901234567890.123456789, 1e308, '-infinity', 'infinity',
    '1 year', '\x5c', ARRAY[E'\\', E'\n'], B'0', NULL, E'\\.');
 
-CREATE VIEW available AS SELECT product_id, sum(quantity) AS quantity FROM stock GROUP BY product_id;
-CREATE MATERIALIZED VIEW dearest AS SELECT id, name, price FROM products ORDER BY price DESC, id LIMIT 50
-  WITH DATA;
+CREATE VIEW available AS
+  SELECT product_id, sum(quantity) AS quantity FROM stock GROUP BY product_id;
+CREATE MATERIALIZED VIEW dearest AS
+  SELECT id, name, price FROM products ORDER BY price DESC, id LIMIT 50 WITH DATA;
 CREATE FUNCTION remember_price() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
   INSERT INTO catalog.price_history (product_id, price, since) VALUES (OLD.id, OLD.price, now());

@@ -104,7 +104,8 @@ INSERT INTO orders (customer_id, status, placed_at, confirmed_at, note)
          CASE n % 1000 WHEN 0 THEN E'two\nlines\tand a tab' WHEN 1 THEN E'back\\slash \\N \\.'
                        WHEN 2 THEN 'naïve café 🛒' WHEN 3 THEN '' END
   FROM generate_series(1, 40000) AS n,
-       LATERAL (SELECT timestamptz '2023-01-01 00:00:00+00' + n * interval '20 minutes') AS p(placed);
+       LATERAL (SELECT timestamptz '2023-01-01 00:00:00+00' + n * interval '20 minutes')
+         AS moment (placed);
 INSERT INTO order_items
   SELECT id, line, 1 + (id * 13 + line * 7) % 10000, 1 + (id + line) % 4, 199 + (id * line) % 9000
   FROM orders, generate_series(1, 2) AS line WHERE line = 1 OR id % 2 = 0;
@@ -147,7 +148,8 @@ CREATE UNIQUE INDEX monthly_sales_by_month ON monthly_sales (month);
 CREATE STATISTICS orders_status_and_time (dependencies) ON status, confirmed_at FROM orders;
 
 ALTER TABLE customers ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_in_the_shop ON customers FOR ALL TO shop_orders_app, shop_writer USING (true);
+CREATE POLICY everybody_in_the_shop ON customers FOR ALL TO shop_orders_app, shop_writer
+  USING (true);
 CREATE POLICY reports_without_staff ON customers FOR SELECT TO shop_readonly
   USING (email NOT LIKE '%@staff.shop.example');
 
