@@ -172,7 +172,8 @@ void Validator::record(Value& value, const Record& record, const std::string& pa
       add(value, path, "'" + field.name + "' is missing", field.help);
     } else if (!field.fallback.is_null()) {
       Value fallback = field.fallback;
-      value.set(field.name, std::move(fallback)).at_mark(value.mark());
+      fallback.at_mark(value.mark());
+      value.set(field.name, std::move(fallback));
     }
   }
 }

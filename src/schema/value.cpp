@@ -92,13 +92,15 @@ bool Value::boolean(std::string_view key, bool fallback) const {
 Value& Value::set(std::string key, Value value) {
   if (is_null()) data_ = Map{};
   ASSERT(is(Type::map));
-  return std::get<Map>(data_).insert_or_assign(std::move(key), std::move(value)).first->second;
+  std::get<Map>(data_).insert_or_assign(std::move(key), std::move(value));
+  return *this;
 }
 
 Value& Value::push(Value value) {
   if (is_null()) data_ = List{};
   ASSERT(is(Type::list));
-  return std::get<List>(data_).emplace_back(std::move(value));
+  std::get<List>(data_).push_back(std::move(value));
+  return *this;
 }
 
 bool Value::tainted() const {

@@ -65,8 +65,9 @@ class Value {
   std::string text(std::string_view key, std::string_view fallback = {}) const;
   std::int64_t integer(std::string_view key, std::int64_t fallback) const;
   bool boolean(std::string_view key, bool fallback) const;
-  // Sets a member; turns null into a map first.
+  // Sets a member; turns null into a map first. Answers *this, for the next one.
   Value& set(std::string key, Value value);
+  // Appends; turns null into a list first. Answers *this.
   Value& push(Value value);
 
   // True when this value or any part of it is a secret.
