@@ -35,7 +35,8 @@ Result<void> Heart::beat(const Operation& op) {
   }
   std::uint64_t number = before ? *before + 1 : 0;
   Value value;
-  value.set("driver", to_value(driver_)).set("run", run_);
+  value.set("driver", to_value(driver_));
+  value.set("run", run_);
   const std::string plain = to_json(value);
   for (bool ours = false; !ours; ++number) {
     const std::string name = prefix + number_hex(number);

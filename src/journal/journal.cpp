@@ -169,7 +169,9 @@ Result<void> ChainedJournal::flush(const Operation& op) {
     if (!chunk) break;
     written(chunk->object, {});
     Value facts;
-    facts.set("number", chunk->number).set("lines", chunk->lines).set("hash", chunk->hash.hex());
+    facts.set("number", chunk->number);
+    facts.set("lines", chunk->lines);
+    facts.set("hash", chunk->hash.hex());
     MutexLock lock(mutex_);
     if (!lost_) enqueue({"log.chunk", std::move(facts), {}, 0});
   }

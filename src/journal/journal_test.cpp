@@ -45,7 +45,8 @@ TEST(Objects, TheFirstAbsentNumberIsFoundAtEveryLength) {
 
 TEST(Segment, DecodesWhatItEncoded) {
   Value facts;
-  facts.set("text", "\xE2\x82\xAC").set("list", Value::List{1, 2.5, true, Value()});
+  facts.set("text", "\xE2\x82\xAC");
+  facts.set("list", Value::List{1, 2.5, true, Value()});
   const Segment segment{"r-1",
                         7,
                         crypt::sha256(as_bytes("x")),

@@ -13,7 +13,9 @@ constexpr JsonLimits limits{.depth = 256, .size_bytes = 64u << 20};
 Value to_value(const Event& event) {
   ASSERT(!event.facts.tainted());  // secrets go to the vault; an event is for every holder of a key
   Value value;
-  value.set("kind", event.kind).set("time", event.time.ns).set("facts", event.facts);
+  value.set("kind", event.kind);
+  value.set("time", event.time.ns);
+  value.set("facts", event.facts);
   return value;
 }
 
@@ -51,7 +53,9 @@ std::string segment_name(const std::string& run, std::uint64_t number) {
 
 Value to_value(const Driver& driver) {
   Value value;
-  value.set("id", driver.id).set("host", driver.host).set("pid", driver.pid);
+  value.set("id", driver.id);
+  value.set("host", driver.host);
+  value.set("pid", driver.pid);
   value.set("boot", driver.boot);
   return value;
 }
@@ -63,7 +67,9 @@ Driver driver_from(const Value& value) {
 
 Bytes encode(const Segment& segment) {
   Value value;
-  value.set("version", segment_version).set("run", segment.run).set("number", segment.number);
+  value.set("version", segment_version);
+  value.set("run", segment.run);
+  value.set("number", segment.number);
   value.set("previous", segment.previous ? segment.previous->hex() : std::string());
   value.set("driver", to_value(segment.driver));
   Value::List events;

@@ -45,14 +45,19 @@ Result<SideStream::Chunk> SideStream::store(const Operation& op, const std::vect
   Value::List items;
   for (const Line& line : lines) {
     Value item;
-    item.set("step", line.step).set("text", line.text).set("time", line.time.ns);
+    item.set("step", line.step);
+    item.set("text", line.text);
+    item.set("time", line.time.ns);
     items.push_back(std::move(item));
   }
   for (;;) {
     Chunk chunk{prefix_ + number_hex(*next_), *next_, lines.size(), {}};
     Value value;
-    value.set("version", segment_version).set("run", run_).set("number", chunk.number);
-    value.set("driver", driver_).set("lines", items);
+    value.set("version", segment_version);
+    value.set("run", run_);
+    value.set("number", chunk.number);
+    value.set("driver", driver_);
+    value.set("lines", items);
     TRY(const Bytes sealed,
         repository_.seal(log_kind, chunk.object, as_bytes(std::string_view(to_json(value)))));
     TRY(const bool ours, put_settled(op, repository_.store(), chunk.object, sealed));

@@ -67,7 +67,8 @@ Result<std::uint64_t> Vault::take_number(const Operation& op) {
 Result<Bytes> Vault::seal_entry(const crypt::Key& key, const std::string& object,
                                 const std::string& name, const Secret& value) {
   Value entry;
-  entry.set("name", name).set("value", to_base64(as_bytes(value.reveal())));
+  entry.set("name", name);
+  entry.set("value", to_base64(as_bytes(value.reveal())));
   const Plain plain{to_json(entry)};
   const auto nonce = repository_.environment().random->array<nonce_bytes>();
   Bytes inner(nonce.begin(), nonce.end());

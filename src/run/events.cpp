@@ -21,7 +21,8 @@ Event of_step(const std::string& kind, const std::string& step, Value facts = {}
 
 Value generation_of(std::uint64_t generation) {
   Value facts;
-  return facts.set("generation", generation);
+  facts.set("generation", generation);
+  return facts;
 }
 
 Value checks_value(const std::vector<plan::Check>& checks) {
@@ -32,11 +33,14 @@ Value checks_value(const std::vector<plan::Check>& checks) {
 
 Value point_value(const PointPin& point) {
   Value value;
-  value.set("id", point.id).set("complete", point.complete);
-  value.set("earliest", point.earliest.ns).set("latest", point.latest.ns);
+  value.set("id", point.id);
+  value.set("complete", point.complete);
+  value.set("earliest", point.earliest.ns);
+  value.set("latest", point.latest.ns);
   Value snapshots = Value::Map{};
   for (const auto& [source, snapshot] : point.snapshots) snapshots.set(source, snapshot);
-  return value.set("snapshots", std::move(snapshots));
+  value.set("snapshots", std::move(snapshots));
+  return value;
 }
 
 PointPin point_from(const Value& value) {
@@ -61,8 +65,11 @@ std::optional<std::chrono::nanoseconds> duration_from(const Value& value) {
 
 Value to_value(const Error& error) {
   Value value;
-  value.set("kind", kind_name(error.kind)).set("what", error.what).set("hint", error.hint);
-  return value.set("exit", exit_status(error.effective_code()));
+  value.set("kind", kind_name(error.kind));
+  value.set("what", error.what);
+  value.set("hint", error.hint);
+  value.set("exit", exit_status(error.effective_code()));
+  return value;
 }
 
 Error error_from(const Value& value) {
@@ -82,17 +89,25 @@ Error error_from(const Value& value) {
 
 Value to_value(const plan::Check& check) {
   Value value;
-  value.set("name", check.name).set("expected", check.expected).set("actual", check.actual);
-  return value.set("ok", check.ok);
+  value.set("name", check.name);
+  value.set("expected", check.expected);
+  value.set("actual", check.actual);
+  value.set("ok", check.ok);
+  return value;
 }
 
 Value to_value(const Pins& pins) {
   Value value;
-  value.set("run", pins.run).set("plan", run::to_value(pins.plan)).set("inputs", pins.inputs);
-  value.set("sources", pins.sources).set("bundle", pins.bundle);
-  value.set("platform_name", pins.platform_name).set("version", pins.version);
+  value.set("run", pins.run);
+  value.set("plan", run::to_value(pins.plan));
+  value.set("inputs", pins.inputs);
+  value.set("sources", pins.sources);
+  value.set("bundle", pins.bundle);
+  value.set("platform_name", pins.platform_name);
+  value.set("version", pins.version);
   value.set("point", point_value(pins.point));
-  value.set("t0", pins.origin.time.ns).set("t0_origin", pins.origin.text);
+  value.set("t0", pins.origin.time.ns);
+  value.set("t0_origin", pins.origin.text);
   const Objectives& wanted = pins.objectives;
   if (wanted.rto) value.set("rto_objective_ns", std::int64_t{wanted.rto->count()});
   if (wanted.rpo) value.set("rpo_objective_ns", std::int64_t{wanted.rpo->count()});
@@ -117,20 +132,25 @@ Result<Pins> pins_from(const Value& value) {
 
 Event run_begin(const Pins& pins, const journal::Driver& driver) {
   Value facts;
-  facts.set("engine", engine_version).set("pins", to_value(pins));
+  facts.set("engine", engine_version);
+  facts.set("pins", to_value(pins));
   facts.set("host", driver.host);
   return make("run.begin", std::move(facts));
 }
 
 Event driver_joined(const journal::Driver& driver) {
   Value facts;
-  facts.set("id", driver.id).set("host", driver.host).set("pid", driver.pid);
-  return make("driver.joined", std::move(facts.set("boot", driver.boot)));
+  facts.set("id", driver.id);
+  facts.set("host", driver.host);
+  facts.set("pid", driver.pid);
+  facts.set("boot", driver.boot);
+  return make("driver.joined", std::move(facts));
 }
 
 Event driver_left(const journal::Driver& driver) {
   Value facts;
-  return make("driver.left", std::move(facts.set("id", driver.id)));
+  facts.set("id", driver.id);
+  return make("driver.left", std::move(facts));
 }
 
 Event run_end(const RunEnd& end) {
@@ -142,7 +162,8 @@ Event run_end(const RunEnd& end) {
 
 Event run_remark(const std::string& text) {
   Value facts;
-  return make("run.remark", std::move(facts.set("text", text)));
+  facts.set("text", text);
+  return make("run.remark", std::move(facts));
 }
 
 Event started(const std::string& step, std::uint64_t generation) {
@@ -152,8 +173,10 @@ Event started(const std::string& step, std::uint64_t generation) {
 Event observed(const std::string& step, const plan::Observation& seen, const Value& before) {
   ASSERT(!before.tainted());
   Value facts;
-  facts.set("state", plan::state_name(seen.state)).set("generation", seen.generation);
-  facts.set("summary", seen.summary).set("before", before);
+  facts.set("state", plan::state_name(seen.state));
+  facts.set("generation", seen.generation);
+  facts.set("summary", seen.summary);
+  facts.set("before", before);
   return of_step("step.observed", step, std::move(facts));
 }
 
@@ -168,44 +191,54 @@ Event applied(const std::string& step, std::uint64_t generation) {
 Event done(const std::string& step, const plan::Verification& proof, const Value& outputs,
            std::chrono::nanoseconds took) {
   Value facts;
-  facts.set("checks", checks_value(proof.checks)).set("outputs", outputs);
-  facts.set("losses", texts(proof.losses)).set("kept_aside", texts(proof.kept_aside));
-  facts.set("remarks", texts(proof.remarks)).set("took_ns", std::int64_t{took.count()});
+  facts.set("checks", checks_value(proof.checks));
+  facts.set("outputs", outputs);
+  facts.set("losses", texts(proof.losses));
+  facts.set("kept_aside", texts(proof.kept_aside));
+  facts.set("remarks", texts(proof.remarks));
+  facts.set("took_ns", std::int64_t{took.count()});
   return of_step("step.done", step, std::move(facts));
 }
 
 Event failed(const std::string& step, const Error& error, const std::vector<plan::Check>& checks,
              std::chrono::nanoseconds took) {
   Value facts;
-  facts.set("error", to_value(error)).set("checks", checks_value(checks));
-  return of_step("step.failed", step, std::move(facts.set("took_ns", std::int64_t{took.count()})));
+  facts.set("error", to_value(error));
+  facts.set("checks", checks_value(checks));
+  facts.set("took_ns", std::int64_t{took.count()});
+  return of_step("step.failed", step, std::move(facts));
 }
 
 Event retry(const std::string& step, const Error& error, std::chrono::nanoseconds wait) {
   Value facts;
-  facts.set("error", to_value(error)).set("wait_ns", std::int64_t{wait.count()});
+  facts.set("error", to_value(error));
+  facts.set("wait_ns", std::int64_t{wait.count()});
   return of_step("step.retry", step, std::move(facts));
 }
 
 Event stopped(const std::string& step, std::chrono::nanoseconds took) {
   Value facts;
-  return of_step("step.stopped", step, std::move(facts.set("took_ns", std::int64_t{took.count()})));
+  facts.set("took_ns", std::int64_t{took.count()});
+  return of_step("step.stopped", step, std::move(facts));
 }
 
 Event skipped(const std::string& step, const std::string& needs) {
   Value facts;
-  return of_step("step.skipped", step, std::move(facts.set("needs", needs)));
+  facts.set("needs", needs);
+  return of_step("step.skipped", step, std::move(facts));
 }
 
 Event secret_kept(const std::string& step, const std::string& name, const std::string& handle) {
   Value facts;
-  facts.set("name", name).set("handle", handle);
+  facts.set("name", name);
+  facts.set("handle", handle);
   return of_step("secret.kept", step, std::move(facts));
 }
 
 Event child_left(const std::string& step, const std::string& process) {
   Value facts;
-  return of_step("child.left", step, std::move(facts.set("process", process)));
+  facts.set("process", process);
+  return of_step("child.left", step, std::move(facts));
 }
 
 }  // namespace lifeboat::run::event

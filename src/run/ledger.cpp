@@ -9,10 +9,14 @@ plan::Scope first_scope(const Pins& pins, WallTime begun) {
   plan::Scope scope;
   scope.inputs = pins.inputs;
   scope.sources = pins.sources;
-  scope.run.set("id", pins.run).set("plan", pins.plan.name).set("bundle", pins.bundle);
-  scope.run.set("started", rfc3339(begun)).set("t0", rfc3339(pins.origin.time));
+  scope.run.set("id", pins.run);
+  scope.run.set("plan", pins.plan.name);
+  scope.run.set("bundle", pins.bundle);
+  scope.run.set("started", rfc3339(begun));
+  scope.run.set("t0", rfc3339(pins.origin.time));
   scope.run.set("point", pins.point.id);
-  scope.point.set("id", pins.point.id).set("time", rfc3339(pins.point.earliest));
+  scope.point.set("id", pins.point.id);
+  scope.point.set("time", rfc3339(pins.point.earliest));
   scope.platform.set("name", pins.platform_name);
   return scope;
 }

@@ -20,15 +20,22 @@ Value shape_value(const Shape& shape);
 
 Value record_value(const Record& record) {
   Value value;
-  value.set("name", record.name).set("help", record.help).set("short_form", record.short_form);
+  value.set("name", record.name);
+  value.set("help", record.help);
+  value.set("short_form", record.short_form);
   Value::List fields;
   for (const Field& field : record.fields) {
     Value item;
-    item.set("name", field.name).set("help", field.help).set("required", field.required);
-    item.set("fallback", field.fallback).set("shape", shape_value(field.shape));
+    item.set("name", field.name);
+    item.set("help", field.help);
+    item.set("required", field.required);
+    item.set("fallback", field.fallback);
+    item.set("shape", shape_value(field.shape));
     fields.push_back(std::move(item));
   }
-  return value.set("fields", std::move(fields)).set("reserved", texts(record.reserved));
+  value.set("fields", std::move(fields));
+  value.set("reserved", texts(record.reserved));
+  return value;
 }
 
 Value shape_value(const Shape& shape) {
@@ -43,20 +50,29 @@ Value shape_value(const Shape& shape) {
 
 Value mark_value(const Mark& mark) {
   Value value;
-  return value.set("file", mark.file).set("line", mark.line).set("column", mark.column);
+  value.set("file", mark.file);
+  value.set("line", mark.line);
+  value.set("column", mark.column);
+  return value;
 }
 
 Value step_value(const plan::StepNode& step) {
   Value value;
-  value.set("name", step.name).set("type", step.type).set("config", step.config);
-  value.set("why", step.why).set("after", texts(step.after)).set("needs", texts(step.needs));
+  value.set("name", step.name);
+  value.set("type", step.type);
+  value.set("config", step.config);
+  value.set("why", step.why);
+  value.set("after", texts(step.after));
+  value.set("needs", texts(step.needs));
   if (step.timeout) value.set("timeout_ns", std::int64_t{step.timeout->count()});
   value.set("retries", step.retry.times);
   value.set("backoff_ns", std::int64_t{step.retry.backoff.count()});
   value.set("on_failure", failure_words.at(static_cast<std::size_t>(step.on_failure)));
   Value outputs = Value::Map{};
   for (const auto& [name, shape] : step.outputs) outputs.set(name, shape_value(shape));
-  return value.set("outputs", std::move(outputs)).set("mark", mark_value(step.mark));
+  value.set("outputs", std::move(outputs));
+  value.set("mark", mark_value(step.mark));
+  return value;
 }
 
 // Reads members of a pinned plan; the first thing that does not fit is remembered.
@@ -158,18 +174,26 @@ class Reader {
 
 Value to_value(const plan::Plan& plan) {
   Value value;
-  value.set("name", plan.name).set("scenario", plan.scenario).set("heartbeat", plan.heartbeat);
-  value.set("files", texts(plan.files)).set("mark", mark_value(plan.mark));
+  value.set("name", plan.name);
+  value.set("scenario", plan.scenario);
+  value.set("heartbeat", plan.heartbeat);
+  value.set("files", texts(plan.files));
+  value.set("mark", mark_value(plan.mark));
   Value::List inputs, steps;
   for (const plan::InputField& input : plan.inputs) {
     Value item;
-    item.set("name", input.name).set("shape", shape_value(input.shape)).set("ask", input.ask);
+    item.set("name", input.name);
+    item.set("shape", shape_value(input.shape));
+    item.set("ask", input.ask);
     // The fallback of a secret input is no secret value: it is how to get one.
-    item.set("fallback", input.fallback).set("secret", input.secret);
+    item.set("fallback", input.fallback);
+    item.set("secret", input.secret);
     inputs.push_back(std::move(item));
   }
   for (const plan::StepNode& step : plan.steps) steps.push_back(step_value(step));
-  return value.set("inputs", std::move(inputs)).set("steps", std::move(steps));
+  value.set("inputs", std::move(inputs));
+  value.set("steps", std::move(steps));
+  return value;
 }
 
 Result<plan::Plan> plan_from(const Value& value) {

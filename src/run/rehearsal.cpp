@@ -167,17 +167,22 @@ Value to_value(const DryRun& dry_run) {
   Value::List steps;
   for (const Prospect& step : dry_run.steps) {
     Value item;
-    item.set("step", step.step).set("type", step.type).set("state", state_text(step));
-    item.set("summary", step.summary).set("would", would_text(step));
+    item.set("step", step.step);
+    item.set("type", step.type);
+    item.set("state", state_text(step));
+    item.set("summary", step.summary);
+    item.set("would", would_text(step));
     Value::List effects, waits;
     for (const std::string& effect : step.effects) effects.emplace_back(effect);
     for (const std::string& other : step.waits_for) waits.emplace_back(other);
-    item.set("effects", std::move(effects)).set("waits_for", std::move(waits));
+    item.set("effects", std::move(effects));
+    item.set("waits_for", std::move(waits));
     steps.push_back(std::move(item));
   }
   Value value;
   value.set("ready", dry_run.ready());
-  return value.set("steps", std::move(steps));
+  value.set("steps", std::move(steps));
+  return value;
 }
 
 }  // namespace lifeboat::run

@@ -84,11 +84,18 @@ Value seconds_value(const std::optional<std::chrono::nanoseconds>& time) {
 
 Value step_value(const ReportStep& step) {
   Value value;
-  value.set("name", step.name).set("type", step.type).set("state", step.status);
-  value.set("summary", step.summary).set("start_s", seconds_value(step.start));
-  value.set("end_s", seconds_value(step.end)).set("took_s", seconds_value(step.took));
-  value.set("attempts", step.attempts).set("checks", step.checks);
-  return value.set("checks_ok", step.checks_ok).set("critical", step.critical);
+  value.set("name", step.name);
+  value.set("type", step.type);
+  value.set("state", step.status);
+  value.set("summary", step.summary);
+  value.set("start_s", seconds_value(step.start));
+  value.set("end_s", seconds_value(step.end));
+  value.set("took_s", seconds_value(step.took));
+  value.set("attempts", step.attempts);
+  value.set("checks", step.checks);
+  value.set("checks_ok", step.checks_ok);
+  value.set("critical", step.critical);
+  return value;
 }
 
 }  // namespace
@@ -107,32 +114,48 @@ std::string render_markdown(const Report& report) {
 
 Value to_value(const Report& report) {
   Value value;
-  value.set("recovered", report.recovered).set("verdict", last_line(report)).set("why", report.why);
-  value.set("run", report.run).set("plan", report.plan).set("scenario", report.scenario);
-  value.set("platform", report.platform).set("version", report.version);
-  value.set("point", report.point).set("t0", rfc3339(report.t0)).set("t0_origin", report.t0_origin);
+  value.set("recovered", report.recovered);
+  value.set("verdict", last_line(report));
+  value.set("why", report.why);
+  value.set("run", report.run);
+  value.set("plan", report.plan);
+  value.set("scenario", report.scenario);
+  value.set("platform", report.platform);
+  value.set("version", report.version);
+  value.set("point", report.point);
+  value.set("t0", rfc3339(report.t0));
+  value.set("t0_origin", report.t0_origin);
   if (report.point_time) value.set("point_time", rfc3339(*report.point_time));
   if (report.ended.ns != 0) value.set("ended", rfc3339(report.ended));
   if (report.heartbeat) value.set("heartbeat", rfc3339(*report.heartbeat));
-  value.set("rto_s", seconds_value(report.rto)).set("rpo_s", seconds_value(report.rpo));
+  value.set("rto_s", seconds_value(report.rto));
+  value.set("rpo_s", seconds_value(report.rpo));
   value.set("rpo_bound_s", seconds_value(report.rpo_bound));
   value.set("rto_objective_s", seconds_value(report.objectives.rto));
   value.set("rpo_objective_s", seconds_value(report.objectives.rpo));
-  value.set("checks", report.checks).set("checks_ok", report.checks_ok);
+  value.set("checks", report.checks);
+  value.set("checks_ok", report.checks_ok);
   Value::List steps, failed;
   for (const ReportStep& step : report.steps) steps.push_back(step_value(step));
   for (const auto& [step, check] : report.failed_checks) {
     Value item;
-    item.set("step", step).set("name", check.name).set("expected", check.expected);
-    failed.push_back(item.set("actual", check.actual));
+    item.set("step", step);
+    item.set("name", check.name);
+    item.set("expected", check.expected);
+    item.set("actual", check.actual);
+    failed.push_back(std::move(item));
   }
-  value.set("steps", std::move(steps)).set("failed_checks", std::move(failed));
+  value.set("steps", std::move(steps));
+  value.set("failed_checks", std::move(failed));
   value.set("critical_path", texts(report.critical_path));
   value.set("critical_path_s", seconds_value(report.critical_time));
-  value.set("losses", texts(report.losses)).set("kept_aside", texts(report.kept_aside));
-  value.set("left_running", texts(report.left_running)).set("remarks", texts(report.remarks));
+  value.set("losses", texts(report.losses));
+  value.set("kept_aside", texts(report.kept_aside));
+  value.set("left_running", texts(report.left_running));
+  value.set("remarks", texts(report.remarks));
   value.set("drivers", texts(report.drivers));
-  return value.set("freshness_proven", report.freshness_proven);
+  value.set("freshness_proven", report.freshness_proven);
+  return value;
 }
 
 }  // namespace lifeboat::run

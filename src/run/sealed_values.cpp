@@ -14,7 +14,8 @@ std::string vault_text(const Value& value) {
   const bool bytes = value.is(Value::Type::string) && !is_utf8(value.string());
   if (!bytes) return to_json(value, Secrets::reveal);
   Value wrapped;
-  return to_json(wrapped.set(std::string(bytes_key), to_base64(as_bytes(value.string()))));
+  wrapped.set(std::string(bytes_key), to_base64(as_bytes(value.string())));
+  return to_json(wrapped);
 }
 
 Result<Value> list_to_handles(const Value& value, const std::string& name, const PutSecret& put) {
@@ -53,7 +54,8 @@ Result<Value> to_handles(const Value& value, const std::string& name, const PutS
   if (value.own_taint()) {
     TRY(const std::string handle, put(name, Secret(vault_text(value))));
     Value sealed;
-    return sealed.set(std::string(handle_key), handle);
+    sealed.set(std::string(handle_key), handle);
+    return sealed;
   }
   if (value.is(Value::Type::list)) return list_to_handles(value, name, put);
   if (value.is(Value::Type::map)) return map_to_handles(value, name, put);

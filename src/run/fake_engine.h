@@ -1,0 +1,102 @@
+// run/fake_engine.h - Everything that an engine needs, in memory: for tests and simulation.
+//
+// The store and the world live as long as the FakeEngine; each begin() and resume() is a process of
+// its own that knows nothing but them: a fresh repository object, no memory, a new driver.
+// Threads: one call at a time, unless a test lets two drivers fight on purpose.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "base/fake_clock.h"
+#include "journal/fake_repository.h"
+#include "run/engine.h"
+#include "run/fake_world.h"
+#include "run/rehearsal.h"
+
+namespace lifeboat::run {
+
+class FakeEngine {
+ public:
+  explicit FakeEngine(std::uint64_t seed,
+                      FakeClock::Pauses pauses = FakeClock::Pauses::self_advancing)
+      : clock(pauses), random(seed), world(reaper) {
+    types.add(effect_type(world, random));
+    store.set_script(reaper.store_script());
+  }
+
+  FakeClock clock;
+  SeededRandom random;
+  Reaper reaper;
+  FakeWorld world;
+  store::MemoryStore store;
+  FakeLauncher launcher;
+  plan::StepTypes types;
+  Observer* observer = nullptr;
+  FaultPoints::Settings faults;
+  std::chrono::nanoseconds heartbeat_period{};  // none
+  std::function<bool(const journal::Driver&)> surely_gone = [](const journal::Driver&) {
+    return true;
+  };
+  unsigned running_at_most = 16;
+  bool keep_vault = false;
+
+  Operation op() { return {&clock}; }
+
+  Pins pins(plan::Plan plan) {
+    Pins pinned;
+    pinned.run = "run-1";
+    pinned.plan = std::move(plan);
+    pinned.inputs = Value::Map{};
+    pinned.sources = Value::Map{};
+    pinned.origin = {clock.wall(), "test"};
+    pinned.version = "0.1.0";
+    pinned.platform_name = "fake";
+    return pinned;
+  }
+  std::unique_ptr<journal::FakeRepository> repository() {
+    return std::make_unique<journal::FakeRepository>(
+        store, repo::Environment{&clock, &random, "host", {}, {}, 1, 1u << 20});
+  }
+  EngineSetup setup(repo::Repository& repository) {
+    const int number = ++drivers_;
+    EngineSetup made;
+    made.around = {&types, &launcher, &clock, &random, observer, "."};
+    made.repository = &repository;
+    made.driver = {"driver-" + std::to_string(number), "host", number, "boot"};
+    made.running_at_most = running_at_most;
+    made.heartbeat_period = heartbeat_period;
+    made.surely_gone = surely_gone;
+    made.faults = faults;
+    made.keep_vault = keep_vault;
+    return made;
+  }
+  Result<Outcome> begin(const plan::Plan& plan) { return begin(op(), pins(plan)); }
+  Result<Outcome> begin(const Operation& operation, const Pins& pinned) {
+    const auto seen = repository();
+    return run::begin(operation, setup(*seen), pinned);
+  }
+  Result<Outcome> resume() { return resume(op()); }
+  Result<Outcome> resume(const Operation& operation) {
+    const auto seen = repository();
+    return run::resume(operation, setup(*seen), "run-1");
+  }
+  Result<DryRun> dry_run(const plan::Plan& plan) {
+    const auto seen = repository();
+    Observer nobody;
+    auto around = setup(*seen).around;
+    around.observer = &nobody;
+    return run::dry_run(op(), around, pins(plan));
+  }
+  std::vector<journal::Event> events() {
+    const auto seen = repository();
+    auto journal = journal::Journal::open(op(), *seen, "run-1", {});
+    return journal ? (*journal)->events() : std::vector<journal::Event>{};
+  }
+
+ private:
+  std::atomic<int> drivers_ = 0;
+};
+
+}  // namespace lifeboat::run
