@@ -1,0 +1,368 @@
+// Against two real PostgreSQL 15 servers:
+//   testbed/with postgres=TESTBED_POSTGRES_ postgres=TESTBED_POSTGRES2_ -- source_e2e
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "capture/memory_capture.h"
+#include "client/postgres/connection.h"
+#include "client/process/launcher.h"
+#include "source/postgres/postgres_source.h"
+#include "source/postgres/sample_sql.h"
+#include "source/source_contract.h"
+
+namespace lifeboat::source {
+namespace {
+
+using postgres::Connection;
+using testing::HasSubstr;
+
+const SystemClock& system_clock() {
+  static const SystemClock clock;
+  return clock;
+}
+Operation forever() { return Operation{&system_clock()}; }
+
+Launcher& launcher() {
+  static const auto one = make_launcher(system_clock(), "postgres-e2e", LIFEBOAT_SUPERVISOR_PATH);
+  return *one;
+}
+
+[[noreturn]] void give_up(const std::string& why) {
+  std::cerr << "postgres_source_e2e: " << why << "\n";
+  std::exit(1);
+}
+
+std::string required(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) {
+    give_up(name +
+            " is not set: run me through `testbed/with postgres=TESTBED_POSTGRES_ "
+            "postgres=TESTBED_POSTGRES2_ -- ...`");
+  }
+  return value;
+}
+
+template <class T>
+T must(Result<T> result, const std::string& what) {
+  if (!result) give_up(what + ": " + result.error().what);
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+// One of the two servers, wiped by its superuser.
+class TestServer {
+ public:
+  explicit TestServer(const std::string& prefix)
+      : url_(required(prefix + "URL")), password_(required(prefix + "PASSWORD")) {}
+
+  void run(const std::string& database, const std::string& script) const {
+    for (const std::string& statement : postgres::split_statements(script)) {
+      must(connection(database).execute(forever(), statement), statement.substr(0, 200));
+    }
+  }
+  std::string ask(const std::string& database, const std::string& query) const {
+    const auto rows = must(connection(database).query(forever(), query), query);
+    return rows.empty() ? "" : rows.text(0, 0);
+  }
+  // Removes every database but the server's own, and every role but the first superuser.
+  void wipe() const {
+    open_.clear();
+    auto& maintenance = connection("postgres");
+    for (const auto& row : must(maintenance.query(forever(),
+                                                  "SELECT datname FROM pg_database WHERE NOT "
+                                                  "datistemplate AND datname <> 'postgres'"),
+                                "databases")
+                               .rows) {
+      run("postgres", "DROP DATABASE " + maintenance.identifier(*row[0]) + " WITH (FORCE)");
+    }
+    for (const auto& row :
+         must(maintenance.query(forever(), "SELECT rolname FROM pg_roles WHERE oid > 16383"),
+              "roles")
+             .rows) {
+      run("postgres", "DROP OWNED BY " + maintenance.identifier(*row[0]));
+      run("postgres", "DROP ROLE " + maintenance.identifier(*row[0]));
+    }
+  }
+  Value config(const std::vector<std::string>& databases) const {
+    Value config;
+    config.set("url", url_);
+    config.set("password", Value(password_).taint());
+    Value list{Value::List{}};
+    for (const std::string& name : databases) list.push(name);
+    if (!databases.empty()) config.set("databases", std::move(list));
+    return config;
+  }
+  std::unique_ptr<Source> source(const std::vector<std::string>& databases) const {
+    open_.clear();  // nobody of ours stands in the way of a rename
+    return must(postgres_source().make(config(databases), context()), "make");
+  }
+  static Context context() { return {&system_clock(), &launcher(), "."}; }
+  const std::string& url() const { return url_; }
+  const std::string& password() const { return password_; }
+
+ private:
+  // A script's statements share one session, as psql's would.
+  Connection& connection(const std::string& database) const {
+    auto& one = open_[database];
+    if (!one) {
+      auto address = must(postgres::parse_url(url_, Secret(password_)), "url");
+      address.database = database;
+      one = must(Connection::open(forever(), address), "connect");
+    }
+    return *one;
+  }
+
+  const std::string url_, password_;
+  mutable std::map<std::string, std::unique_ptr<Connection>> open_;
+};
+
+const TestServer& first() {
+  static const TestServer server("TESTBED_POSTGRES_");
+  return server;
+}
+const TestServer& second() {
+  static const TestServer server("TESTBED_POSTGRES2_");
+  return server;
+}
+
+const std::vector<std::string> sample_names = {"shop", "Second \"db\""};
+
+void fill(const TestServer& server) {
+  server.run("postgres", sample_roles);
+  server.run("postgres", sample_databases);
+  server.run("shop", sample_shop);
+  server.run("Second \"db\"", sample_second);
+  server.run("postgres", sample_settings);
+}
+
+class ServerSystem final : public System {
+ public:
+  ServerSystem(const TestServer& server, std::vector<std::string> databases)
+      : server_(server), databases_(std::move(databases)) {}
+  std::unique_ptr<Source> open() override { return server_.source(databases_); }
+  void alter() override {
+    server_.run("shop",
+                "SET default_transaction_read_only = off; "
+                "UPDATE shop.orders SET customer = customer || '.' WHERE id = 77");
+    (void)server_.source(databases_);
+  }
+
+ private:
+  const TestServer& server_;
+  const std::vector<std::string> databases_;
+};
+
+class PostgresWorld final : public World {
+ public:
+  PostgresWorld() { second().wipe(); }
+  const Clock& clock() override { return system_clock(); }
+  KeepsAside keeps_aside() const override { return KeepsAside::by_rename; }
+  std::unique_ptr<System> filled() override {
+    if (first().ask("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'shop'") != "1") {
+      first().wipe();
+      fill(first());
+    }
+    return std::make_unique<ServerSystem>(first(), sample_names);
+  }
+  std::unique_ptr<System> empty() override {
+    second().wipe();
+    return std::make_unique<ServerSystem>(second(), databases_);
+  }
+  std::unique_ptr<System> foreign() override {
+    second().wipe();
+    second().run("postgres", "CREATE DATABASE shop");
+    second().run("shop", "CREATE TABLE theirs AS SELECT 1 AS one");
+    return std::make_unique<ServerSystem>(second(), databases_);
+  }
+  std::unique_ptr<System> huge(std::uint64_t size_bytes) override {
+    first().wipe();
+    databases_ = {"huge"};
+    first().run("postgres", "CREATE DATABASE huge");
+    first().run("huge", "CREATE TABLE blocks (id bigint PRIMARY KEY, block text)");
+    first().run("huge", "ALTER TABLE blocks ALTER block SET STORAGE EXTERNAL");
+    first().run("huge",
+                "INSERT INTO blocks SELECT i, repeat(md5(i::text), 2048) FROM "
+                "generate_series(1, " +
+                    std::to_string(size_bytes >> 16) + ") i");
+    return std::make_unique<ServerSystem>(first(), databases_);
+  }
+
+ private:
+  std::vector<std::string> databases_ = sample_names;
+};
+
+LIFEBOAT_SOURCE_CONTRACT(PostgresContract, [] { return std::make_unique<PostgresWorld>(); });
+
+class PostgresSourceE2e : public testing::Test {
+ protected:
+  void SetUp() override {
+    PostgresWorld world;
+    (void)world.filled();
+  }
+  static std::shared_ptr<capture::Feed> captured() {
+    capture::MemoryCapture sink;
+    const auto done = first().source(sample_names)->capture(forever(), sink);
+    EXPECT_TRUE(done) << done.error().what;
+    return sink.feed();
+  }
+  static RestoreOptions options(const std::string& run) {
+    RestoreOptions options;
+    options.marker = {run, "orders", 1, "abc", false};
+    return options;
+  }
+};
+
+TEST_F(PostgresSourceE2e, NoPasswordStandsInAnyItemAsItIs) {
+  const auto feed = captured();
+  ASSERT_TRUE(feed);
+  const auto cursor = feed->items(forever());
+  ASSERT_TRUE(cursor);
+  std::vector<std::string> names;
+  while (true) {
+    const auto item = (*cursor)->next(forever());
+    ASSERT_TRUE(item);
+    if (!*item) break;
+    names.push_back((*item)->name);
+  }
+  EXPECT_THAT(names, testing::Contains("roles.json"));
+  EXPECT_THAT(names, testing::Contains(
+                         "databases/shop/data/Mixed%20Case.Table%2C%20with%2Edots%2F%22quotes%22"));
+  EXPECT_THAT(names, testing::Contains("databases/Second%20%22db%22/pre-data.sql"));
+  EXPECT_FALSE(feed->moments().partial);
+  EXPECT_FALSE(feed->moments().position.empty());
+  EXPECT_LE(feed->moments().begin, feed->moments().consistent_at);
+}
+
+TEST_F(PostgresSourceE2e, RestoredRolesLogInWithTheirOldPasswords) {
+  const auto feed = captured();
+  const auto target = second().source(sample_names);
+  const auto report = target->restore(forever(), *feed, options("run-1"));
+  ASSERT_TRUE(report) << report.error().what;
+  auto address = postgres::parse_url(second().url(), Secret("app-secret"));
+  ASSERT_TRUE(address);
+  address->user = "shop_app";
+  address->database = "shop";
+  const auto session = Connection::open(forever(), *address);
+  ASSERT_TRUE(session) << session.error().what;
+  const auto rows = (*session)->query(forever(),
+                                      "SELECT current_setting('work_mem'), "
+                                      "current_setting('statement_timeout'), count(id), "
+                                      "current_setting('shop.greeting') FROM orders");
+  ASSERT_TRUE(rows) << rows.error().what;
+  EXPECT_EQ(rows->text(0, 0), "9MB");
+  EXPECT_EQ(rows->text(0, 1), "7s");
+  EXPECT_EQ(rows->text(0, 2), "3001");
+  EXPECT_EQ(rows->text(0, 3), "it's \"me\"");
+  address->password = Secret("wrong");
+  const auto refused = Connection::open(forever(), *address);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Error::Kind::denied);
+}
+
+TEST_F(PostgresSourceE2e, AMaterializedViewIsFilledAndOneThatWasNotIsNot) {
+  const auto feed = captured();
+  ASSERT_TRUE(second().source(sample_names)->restore(forever(), *feed, options("run-1")));
+  EXPECT_EQ(second().ask("shop", "SELECT n FROM shop.sums_of_sums"), "3001");
+  EXPECT_EQ(second().ask("shop", "SELECT relispopulated FROM pg_class WHERE relname = 'never'"),
+            "f");
+}
+
+TEST_F(PostgresSourceE2e, AServerThatDoesNotRunIsUnavailableAndNamed) {
+  Value config = first().config({});
+  config.set("url", "postgresql://postgres@127.0.0.1:1/postgres");
+  const auto source = postgres_source().make(config, TestServer::context());
+  ASSERT_TRUE(source);
+  const auto done = (*source)->preflight(forever());
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, Error::Kind::unavailable);
+  EXPECT_THAT(done.error().what, HasSubstr("PostgreSQL at 127.0.0.1:1 does not answer"));
+}
+
+TEST_F(PostgresSourceE2e, AWrongPasswordIsDeniedAndNotShown) {
+  Value config = first().config({});
+  config.set("password", Value("no-such-password-4711").taint());
+  const auto source = postgres_source().make(config, TestServer::context());
+  ASSERT_TRUE(source);
+  const auto done = (*source)->preflight(forever());
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, Error::Kind::denied);
+  EXPECT_THAT(done.error().what + done.error().hint, testing::Not(HasSubstr("4711")));
+}
+
+TEST_F(PostgresSourceE2e, AClientOlderThanTheServerIsRefused) {
+  const std::string folder = testing::TempDir() + "old-client-" + std::to_string(getpid());
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/pg_dump") << "#!/bin/sh\necho 'pg_dump (PostgreSQL) 14.11'\n";
+  std::filesystem::permissions(folder + "/pg_dump", std::filesystem::perms::owner_all);
+  Value config = first().config({});
+  config.set("programs", folder);
+  const auto source = postgres_source().make(config, TestServer::context());
+  ASSERT_TRUE(source);
+  const auto done = (*source)->preflight(forever());
+  std::filesystem::remove_all(folder);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, Error::Kind::invalid);
+  EXPECT_THAT(done.error().what, HasSubstr("pg_dump 14 is older than the server, which is 15"));
+}
+
+TEST_F(PostgresSourceE2e, ADatabaseThatIsNotThereIsNamed) {
+  const auto done = first().source({"nowhere"})->preflight(forever());
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, Error::Kind::not_found);
+  EXPECT_THAT(done.error().what, HasSubstr("nowhere"));
+}
+
+TEST_F(PostgresSourceE2e, WithoutTheRightToReadHashesTheCaptureIsPartialAndSaysSo) {
+  first().run("postgres",
+              "CREATE ROLE plain_backup LOGIN PASSWORD 'plain-secret' "
+              "IN ROLE pg_read_all_data");
+  Value config = first().config({"Second \"db\""});
+  const std::string url = first().url();
+  config.set("url", "postgresql://plain_backup@" + url.substr(url.find('@') + 1));
+  config.set("password", Value("plain-secret").taint());
+  const auto source = postgres_source().make(config, TestServer::context());
+  ASSERT_TRUE(source);
+  capture::MemoryCapture sink;
+  const auto done = (*source)->capture(forever(), sink);
+  first().run("postgres", "DROP ROLE plain_backup");
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_TRUE(sink.feed()->moments().partial);
+  EXPECT_THAT(sink.feed()->moments().remarks, testing::Contains(HasSubstr("password hashes")));
+}
+
+TEST_F(PostgresSourceE2e, AllDatabasesAreTakenWhenNoneIsNamedAndExcludedOnesAreNot) {
+  Value config = first().config({});
+  Value exclude{Value::List{}};
+  exclude.push("shop");
+  config.set("exclude", std::move(exclude));
+  const auto source = postgres_source().make(config, TestServer::context());
+  ASSERT_TRUE(source);
+  capture::MemoryCapture sink;
+  ASSERT_TRUE((*source)->capture(forever(), sink));
+  EXPECT_EQ(sink.feed()->moments().facts.at("databases"), "1");
+  EXPECT_TRUE(sink.feed()->find(forever(), "databases/Second%20%22db%22/manifest.json"));
+}
+
+TEST_F(PostgresSourceE2e, OneDatabaseCanBeRestoredByItself) {
+  const auto feed = captured();
+  RestoreOptions only = options("run-1");
+  only.only = {"databases/Second%20%22db%22"};
+  const auto report = second().source(sample_names)->restore(forever(), *feed, only);
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_EQ(second().ask("Second \"db\"", "SELECT count(*) FROM t"), "100");
+  EXPECT_EQ(second().ask("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'shop'"),
+            "0");
+  only.only = {"databases/shop/data/shop.orders"};
+  const auto refused = second().source(sample_names)->restore(forever(), *feed, only);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Error::Kind::invalid);
+}
+
+}  // namespace
+}  // namespace lifeboat::source
