@@ -34,7 +34,7 @@ class Lexer {
       ++at_;
     }
     Token token;
-    token.at = at_;
+    token.at = started_ = at_;
     if (at_ >= text_.size()) return token;
     const char c = text_[at_];
     if (letter(c)) return word(std::move(token));
@@ -44,6 +44,8 @@ class Lexer {
     if (c == '\'' || c == '"') return string(std::move(token));
     return symbol(std::move(token));
   }
+  // Where the last token, or what is none, begins.
+  std::size_t started() const { return started_; }
 
  private:
   Result<Token> word(Token token) {
@@ -107,6 +109,7 @@ class Lexer {
 
   std::string_view text_;
   std::size_t at_;
+  std::size_t started_ = 0;
 };
 
 using Kind = Expression::Kind;
@@ -150,7 +153,7 @@ class Parser {
     return token_.kind == Token::Kind::word && token_.text == word;
   }
   Error place(Error error) const {
-    error.what += " (at character " + std::to_string(token_.at - start_ + 1) + ")";
+    error.what += " (at character " + std::to_string(lexer_.started() - start_ + 1) + ")";
     return error;
   }
   tl::unexpected<Error> problem(std::string what, std::string hint = {}) const {

@@ -102,6 +102,7 @@ struct Wrong {
   Value value;
   std::string finding;
 };
+void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.finding; }
 class WrongValue : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongValue, IsToldWithPathAndWhatIsExpected) {

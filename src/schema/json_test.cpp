@@ -143,6 +143,7 @@ TEST(Json, EqualValuesAreEqualBytes) {
 struct Bad {
   std::string text, error;
 };
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.text; }
 class BadJson : public testing::TestWithParam<Bad> {};
 
 TEST_P(BadJson, IsRefusedWithItsPlaceAndWithoutQuotingIt) {
