@@ -22,7 +22,7 @@ import process
 
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 EPMD = Path("/usr/bin/epmd")
-NODE = "shop@localhost"
+NODE = "rabbit@localhost"
 PORTS = ("amqp", "management", "distribution", "epmd")
 
 
