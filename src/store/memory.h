@@ -58,19 +58,20 @@ class MemoryStore final : public Store {
   void erase_object(const std::string& name);
 
  private:
-  using Objects = std::map<std::string, Bytes>;
   struct Call {
     const Operation& op;
     Verb verb;
     const std::string& name;
   };
-  // What the call is to act out; counts it.  Errors: those of the fault, the name, the operation.
+  // Counts the call and answers what the script wants of it: none or lost_reply.
+  // Errors: of a stopped operation, of a bad name, of the other faults.
   Result<Fault> enter(const Call& call);
-  bool dies(Verb verb) REQUIRES(mutex_);
-  Result<void> change(Fault fault, const std::string& name, const Bytes* bytes);
+  // How a call is to die, if it is; a mutating one may be the first.
+  std::optional<Death> dying(bool mutating) REQUIRES(mutex_);
+  void store_torn(const Bytes& bytes) REQUIRES(mutex_);
 
   mutable Mutex mutex_;
-  Objects objects_ GUARDED_BY(mutex_);
+  std::map<std::string, Bytes> objects_ GUARDED_BY(mutex_);
   Script script_ GUARDED_BY(mutex_);
   std::uint64_t ordinal_ GUARDED_BY(mutex_) = 0;
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;

@@ -25,6 +25,11 @@ tl::unexpected<Error> untrusted(const Store& store, const std::string& why) {
               Error::Code::refused);
 }
 
+struct Starter {
+  std::latch& latch;
+  ~Starter() { latch.count_down(); }
+};
+
 struct Racer {
   Bytes bytes;
   Result<Put> outcome = Put::exists;
@@ -86,10 +91,12 @@ Result<void> prove_put_if_absent(const Operation& op, Store& store, int writers,
   const std::string name = "probe/" + std::string(attempt);
   TRY_DO(check_name(name));
   std::vector<Racer> racers(static_cast<std::size_t>(writers));
-  std::latch start(writers);
+  std::latch start(1);
   TRY_DO(guard(Error::Kind::unavailable, "starting writers", [&]() -> Result<void> {
     std::vector<std::jthread> threads;
     threads.reserve(racers.size());
+    // Goes before the threads are joined, also when one of them cannot be created.
+    const Starter starter{start};
     for (std::size_t i = 0; i < racers.size(); ++i) {
       // Different lengths too, so that bytes mixed from two writers cannot pass for one's.
       racers[i].bytes = to_bytes("writer " + std::to_string(i) + " of " + std::string(attempt));
@@ -97,7 +104,7 @@ Result<void> prove_put_if_absent(const Operation& op, Store& store, int writers,
     }
     for (Racer& racer : racers) {
       threads.emplace_back([&store, &start, &op, &name, &racer] {
-        start.arrive_and_wait();
+        start.wait();
         racer.outcome = store.put(op, name, racer.bytes);
       });
     }
