@@ -67,7 +67,8 @@ class CaptureRun {
     note_position(identity);
     if (!roles.boolean("hashes", false)) {
       remark("roles: password hashes are not captured, user " + identity.user +
-             " is no superuser; set new ones after a restore (step postgres-roles)");
+             " may not read pg_authid; grant it pg_read_all_data, or set new passwords after a "
+             "restore (step postgres-roles)");
       moments_.partial = true;
     }
     for (Held& one : held_) {
@@ -237,8 +238,8 @@ class CaptureRun {
     if (found.integer("count", 0) == 0) return {};
     if (!found.boolean("readable", false)) {
       remark("database " + one.database.name + ": its " +
-             std::to_string(found.integer("count", 0)) +
-             " large objects are not captured, only a superuser may read them");
+             std::to_string(found.integer("count", 0)) + " large objects are not captured, user " +
+             server_.address.user + " may not read pg_largeobject; grant it pg_read_all_data");
       moments_.partial = true;
       return {};
     }

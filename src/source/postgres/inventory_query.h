@@ -11,7 +11,7 @@ inline constexpr char inventory_query[] = R"(
 WITH ns AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace
              WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'lifeboat')),
 member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
-rel AS (SELECT c.oid, c.*, n.nspname,
+rel AS (SELECT c.*, n.nspname,
                quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS full_name
           FROM pg_class c JOIN ns n ON n.oid = c.relnamespace
          WHERE NOT EXISTS (SELECT 1 FROM member m

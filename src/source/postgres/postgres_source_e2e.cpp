@@ -319,9 +319,8 @@ TEST_F(PostgresSourceE2e, ADatabaseThatIsNotThereIsNamed) {
 }
 
 TEST_F(PostgresSourceE2e, WithoutTheRightToReadHashesTheCaptureIsPartialAndSaysSo) {
-  first().run("postgres",
-              "CREATE ROLE plain_backup LOGIN PASSWORD 'plain-secret' "
-              "IN ROLE pg_read_all_data");
+  first().run("postgres", "CREATE ROLE plain_backup LOGIN PASSWORD 'plain-secret'");
+  first().run("Second \"db\"", "GRANT SELECT ON t TO plain_backup");
   Value config = first().config({"Second \"db\""});
   const std::string url = first().url();
   config.set("url", "postgresql://plain_backup@" + url.substr(url.find('@') + 1));
@@ -330,6 +329,7 @@ TEST_F(PostgresSourceE2e, WithoutTheRightToReadHashesTheCaptureIsPartialAndSaysS
   ASSERT_TRUE(source);
   capture::MemoryCapture sink;
   const auto done = (*source)->capture(forever(), sink);
+  first().run("Second \"db\"", "REVOKE ALL ON t FROM plain_backup");
   first().run("postgres", "DROP ROLE plain_backup");
   ASSERT_TRUE(done) << done.error().what;
   EXPECT_TRUE(sink.feed()->moments().partial);

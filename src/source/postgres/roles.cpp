@@ -11,7 +11,7 @@ namespace {
 constexpr char roles_query[] = R"(
 SELECT r.rolname, r.oid = 10, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb,
        r.rolcanlogin, r.rolreplication, r.rolbypassrls, r.rolconnlimit, @PASSWORD@,
-       r.rolvaliduntil::text, shobj_description(r.oid, 'pg_authid'),
+       nullif(r.rolvaliduntil::text, 'infinity'), shobj_description(r.oid, 'pg_authid'),
        (SELECT json_agg(json_build_object('name', split_part(c, '=', 1),
                  'value', substr(c, strpos(c, '=') + 1)) ORDER BY c COLLATE "C")::text
           FROM pg_db_role_setting s, unnest(s.setconfig) c
@@ -86,7 +86,8 @@ const Value* find_role(const Value& roles, const std::string& name) {
   return nullptr;
 }
 
-std::string options_of(const Connection& connection, const Value& role) {
+// `old`: the role as it is on the target, null when it is not there.
+std::string options_of(const Connection& connection, const Value& role, const Value* old) {
   static constexpr const char* words[] = {"SUPERUSER", "INHERIT",     "CREATEROLE", "CREATEDB",
                                           "LOGIN",     "REPLICATION", "BYPASSRLS"};
   std::string options;
@@ -95,8 +96,10 @@ std::string options_of(const Connection& connection, const Value& role) {
     options += words[i];
   }
   options += " CONNECTION LIMIT " + std::to_string(role.integer("connection_limit", -1));
-  const std::string until =
-      role.at("valid_until").is_null() ? "infinity" : role.text("valid_until");
+  // A role that never expires has no date at all; one that did so far gets the date "never".
+  const bool expires = !role.at("valid_until").is_null();
+  if (!expires && (old == nullptr || old->at("valid_until").is_null())) return options;
+  const std::string until = expires ? role.text("valid_until") : "infinity";
   return options + " VALID UNTIL " + connection.literal(until);
 }
 
@@ -139,7 +142,7 @@ class RoleRestore {
     }
     if (old == nullptr) {
       const std::string password = hashes ? password_clause(connection_, role) : "";
-      TRY_DO(execute(op, "CREATE ROLE " + quoted + options_of(connection_, role) + password,
+      TRY_DO(execute(op, "CREATE ROLE " + quoted + options_of(connection_, role, old) + password,
                      "role " + name));
       if (!hashes && role.boolean("login", false)) {
         remarks_.push_back("role " + name +
@@ -165,7 +168,7 @@ class RoleRestore {
     const std::string name = role.text("name"), quoted = connection_.identifier(name);
     const auto marker = Marker::parse(old.text("marker"));
     const bool given_by_this_run = marker && marker->run == request_.run;
-    std::string change = options_of(connection_, role);
+    std::string change = options_of(connection_, role, &old);
     if (hashes && !given_by_this_run && !(role.at("password") == old.at("password"))) {
       change += password_clause(connection_, role);
     }

@@ -60,7 +60,7 @@ SELECT 'Kunde ' || i || E' \\ \t\n "q" ''s'' äöü 日本 \U0001F600', 'it''s p
        ARRAY['a,b', NULL, '{"x"}', '\', i::text], jsonb_build_object('k', i, 'n', NULL, 'u', E'é\u2028'),
        decode(md5(i::text), 'hex') || '\x00ff0a5c'::bytea, timestamptz '2020-01-01' + i * interval '1 h',
        CASE i % 3 WHEN 0 THEN 'infinity'::date WHEN 1 THEN '-infinity' ELSE '0044-03-15 BC' END,
-       i * interval '1 month -3 days', ROW('Straße, "x"', i), hstore('k', NULL), 'a'
+       i * interval '1 month -3 days', ROW('Straße, "x"', i::integer)::shop.place, hstore('k', NULL), 'a'
   FROM generate_series(1, 3000) i;
 INSERT INTO shop.orders (customer) VALUES ('');
 CREATE INDEX ON shop.orders (customer text_pattern_ops) WHERE amount > 10;
