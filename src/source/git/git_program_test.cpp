@@ -127,7 +127,7 @@ TEST(GitReferences, DifferencesAreNamed) {
 }
 
 TEST(GitSourceType, ALoginIsNotSentToAnotherHost) {
-  const SourceType type = git_source_type();
+  const SourceType type = git_source();
   Value config;
   config.set("url", "https://old.example/a.git");
   config.set("user", "ci");

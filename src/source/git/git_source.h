@@ -21,7 +21,7 @@
 
 namespace lifeboat::source {
 
-SourceType git_source_type();
+SourceType git_source();
 
 // The source itself, on the address of `program`.
 std::unique_ptr<Source> make_git_source(git::GitProgram program);

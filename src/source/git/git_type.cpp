@@ -48,7 +48,7 @@ Result<Value> retarget(const Value& config, const std::string& into, const Value
 
 }  // namespace
 
-SourceType git_source_type() {
+SourceType git_source() {
   SourceType type;
   type.name = "git";
   type.help = git_fields().help;

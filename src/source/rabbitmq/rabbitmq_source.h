@@ -22,7 +22,7 @@
 
 namespace lifeboat::source {
 
-SourceType rabbitmq_source_type();
+SourceType rabbitmq_source();
 
 // For tests: a source that talks through the given client.
 struct RabbitmqOptions {

@@ -46,7 +46,7 @@ Result<Value> retarget(const Value& config, const std::string& into, const Value
 
 }  // namespace
 
-SourceType rabbitmq_source_type() {
+SourceType rabbitmq_source() {
   SourceType type;
   type.name = "rabbitmq";
   type.help = rabbitmq_fields().help;
