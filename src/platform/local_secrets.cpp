@@ -1,5 +1,3 @@
-#include <set>
-
 #include "base/bytes.h"
 #include "platform/platform.h"
 
@@ -42,38 +40,36 @@ void find(const Value& value, const Shape& shape, const std::string& path,
   }
 }
 
-void find_in_plan(const plan::Plan& plan, const Vocabulary& vocabulary,
-                  std::vector<LocalSecret>& found, std::set<std::string>& sources) {
-  const std::string path = "plans." + plan.name;
-  for (const plan::InputField& input : plan.inputs) {
-    find(input.fallback, input.shape, path + ".inputs." + input.name, found);
+// A restore uses its source's own credentials, apart from those that its `with` replaces.
+void find_in_restore(const plan::StepNode& step, const std::string& path, const Platform& platform,
+                     const Vocabulary& vocabulary, std::vector<LocalSecret>& found) {
+  const auto entry = platform.sources.find(step.config.text("source"));
+  if (entry == platform.sources.end()) return;
+  const KnownSource* type = vocabulary.source(entry->second.type);
+  if (type == nullptr) return;
+  Value config = entry->second.config;
+  if (step.config.at("with").is(Value::Type::map)) {
+    for (const auto& [name, value] : step.config.at("with").map()) config.set(name, value);
   }
-  for (const plan::StepNode& step : plan.steps) {
-    const plan::StepType* type = vocabulary.steps->find(step.type);
-    if (type == nullptr) continue;
-    find(step.config, shape::record(type->fields), path + ".steps." + step.name + "." + step.type,
-         found);
-    const std::string source = step.config.text("source");
-    if (!source.empty()) sources.insert(source);
-  }
+  find(config, shape::record(type->fields), path, found);
 }
 
 }  // namespace
 
 std::vector<LocalSecret> local_secrets(const Platform& platform, const Vocabulary& vocabulary) {
   std::vector<LocalSecret> found;
-  std::set<std::string> restored;
   for (const auto& [name, plan] : platform.plans) {
-    find_in_plan(plan, vocabulary, found, restored);
-  }
-  // The credentials of a source serve its restore as well, unless the step gives others.
-  for (const std::string& name : restored) {
-    const auto entry = platform.sources.find(name);
-    if (entry == platform.sources.end()) continue;
-    const KnownSource* type = vocabulary.source(entry->second.type);
-    if (type == nullptr) continue;
-    find(entry->second.config, shape::record(type->fields), "sources." + name + "." + type->name,
-         found);
+    const std::string path = "plans." + name;
+    for (const plan::InputField& input : plan.inputs) {
+      find(input.fallback, input.shape, path + ".inputs." + input.name, found);
+    }
+    for (const plan::StepNode& step : plan.steps) {
+      const plan::StepType* type = vocabulary.steps->find(step.type);
+      if (type == nullptr) continue;
+      const std::string step_path = path + ".steps." + step.name + "." + step.type;
+      find(step.config, shape::record(type->fields), step_path, found);
+      find_in_restore(step, step_path, platform, vocabulary, found);
+    }
   }
   return found;
 }

@@ -53,6 +53,8 @@ class Builder final : public YAML::EventHandler {
       : places_(places), findings_(findings) {}
 
   Value take() { return std::move(root_); }
+  // Where the last thing stands that was understood.
+  const Mark& last() const { return last_; }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -123,7 +125,7 @@ class Builder final : public YAML::EventHandler {
     Level& level = open_.back();
     if (text.size() > key_max_bytes) stop(mark, "a key is longer than 256 bytes");
     level.key = text;
-    level.key_mark = places_.mark(mark);
+    level.key_mark = last_ = places_.mark(mark);
     level.has_key = true;
     level.twice = level.value.has(text);
     if (level.twice) {
@@ -139,7 +141,8 @@ class Builder final : public YAML::EventHandler {
     if (open_.size() >= yaml_depth_max) {
       stop(mark, "nested deeper than " + std::to_string(yaml_depth_max) + " levels");
     }
-    value.at_mark(places_.mark(mark));
+    last_ = places_.mark(mark);
+    value.at_mark(last_);
     open_.push_back({std::move(value), {}, {}, false, false});
   }
 
@@ -150,7 +153,8 @@ class Builder final : public YAML::EventHandler {
   }
 
   void put(Value value, const YAML::Mark& mark) {
-    value.at_mark(places_.mark(mark));
+    last_ = places_.mark(mark);
+    value.at_mark(last_);
     add_to_parent(std::move(value));
   }
 
@@ -173,19 +177,22 @@ class Builder final : public YAML::EventHandler {
   std::vector<Finding>& findings_;
   std::vector<Level> open_;
   Value root_;
+  Mark last_;
 };
 
 // yaml-cpp's words for people who did not write a parser.
-Finding told(const Places& places, const YAML::Exception& error) {
+Finding told(const Places& places, const YAML::Exception& error, const Mark& last) {
   Finding finding{places.mark(error.mark), "", error.msg, ""};
+  const std::string after = "it begins after " + last.text();
   if (error.msg == "illegal map value" || error.msg == "end of map not found") {
     finding.message = "the YAML breaks off here: no value is expected";
     finding.hint = "check the indentation, and put quotes around text that holds ': '";
   } else if (error.msg.find("document indicator") != std::string::npos) {
     finding.message = "a quoted text is not closed";
-    finding.hint = "add the closing quote";
+    finding.hint = after;
   } else if (error.msg.find("flow not found") != std::string::npos) {
     finding.message = "a '[' or '{' is not closed";
+    finding.hint = "the last that was understood is at " + last.text();
   } else if (error.msg.find("anchor") != std::string::npos) {
     finding.message = "aliases (*name) are not read";
     finding.hint = "write the value out";
@@ -206,11 +213,12 @@ Value parse_yaml(std::string_view text, const std::string& file, std::vector<Fin
     // mark, which may not stand within quotes, makes it see.
     std::istringstream stream(std::string(text) + "\n...\n");
     YAML::Parser parser(stream);
-    if (!parser.HandleNextDocument(builder)) {
-      findings.push_back({{file, 1, 1}, "", "the file is empty", ""});
-      return {};
-    }
+    parser.HandleNextDocument(builder);
     Value root = builder.take();
+    if (root.is_null()) {
+      findings.push_back({{file, 1, 1}, "", "the file is empty", ""});
+      return root;
+    }
     Builder rest(places, findings);
     if (findings.size() == before && parser.HandleNextDocument(rest)) {
       findings.push_back({rest.take().mark(), "", "a second document begins here",
@@ -218,7 +226,7 @@ Value parse_yaml(std::string_view text, const std::string& file, std::vector<Fin
     }
     return root;
   } catch (const YAML::Exception& error) {
-    findings.push_back(told(places, error));
+    findings.push_back(told(places, error, builder.last()));
   }
   return {};
 }

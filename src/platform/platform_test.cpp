@@ -1,0 +1,242 @@
+#include "platform/platform.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "platform/vocabulary_fixture.h"
+#include "schema/json.h"
+
+namespace lifeboat::platform {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::vector<std::string> wrong(const std::string& text) {
+  std::vector<Finding> findings;
+  const auto platform = read_platform(text, "f", test_vocabulary(), &findings);
+  EXPECT_EQ(platform.has_value(), findings.empty());
+  std::vector<std::string> texts;
+  for (const Finding& finding : findings) texts.push_back(finding.text());
+  return texts;
+}
+
+TEST(Platform, AGoodFileBecomesWhatItSays) {
+  const auto platform = read_platform(good_file(), "lifeboat.yaml", test_vocabulary());
+  ASSERT_TRUE(platform) << platform.error().what;
+  EXPECT_EQ(platform->name, "shop");
+  EXPECT_EQ(platform->repository, "/var/lib/lifeboat");
+  EXPECT_EQ(platform->objectives.rto, std::chrono::minutes(15));
+  EXPECT_EQ(platform->objectives.rpo, std::chrono::hours(1));
+  EXPECT_EQ(platform->sources.at("orders").type, "postgres");
+  EXPECT_EQ(platform->sources.at("orders").config.integer("jobs", 0), 4);
+  EXPECT_EQ(platform->sources.at("lone").config.text("url"), "postgresql://db/lone");
+  EXPECT_EQ(platform->sources.at("uploads").why, "what customers sent");
+  const plan::Plan& plan = platform->plans.at("shop-lost");
+  EXPECT_EQ(plan.heartbeat, "check.url");
+  EXPECT_EQ(plan.inputs.size(), 2u);
+  EXPECT_THAT(plan.topological(), ElementsAre("db", "orders", "check"));
+  // Not what YAML makes of it.
+  EXPECT_EQ(plan.find("db")->config.text("text"), "no");
+  EXPECT_EQ(plan.find("orders")->retry.times, 3);
+  EXPECT_EQ(plan.find("db")->mark.text(), "lifeboat.yaml:20:7");
+}
+
+TEST(Platform, AllFindingsComeInTheOrderOfTheFile) {
+  EXPECT_THAT(
+      wrong("version: 1\nplatform: shop\nretention: { last: 3 }\nsources:\n"
+            "  orders: { postgre: { url: x } }\n  b: { files: { path: x, folow: true } }\n"
+            "plans:\n  p:\n    steps:\n      a: { restore: { source: ordres, into: x } }\n"),
+      ElementsAre("f:3:1: 'retention' is not in this version (the word is kept for a later version "
+                  "of Lifeboat; remove it)",
+                  "f:5:13: sources.orders: unknown source type or key 'postgre' (did you mean "
+                  "'postgres'?)",
+                  "f:6:26: sources.b.files: unknown key 'folow' (did you mean 'follow'?)",
+                  "f:10:31: plans.p.steps.a.restore.source: no source is named 'ordres' (did you "
+                  "mean 'orders'?)"));
+}
+
+struct Bad {
+  std::string text, finding;
+};
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.finding; }
+class BadFile : public testing::TestWithParam<Bad> {};
+TEST_P(BadFile, IsToldWithItsPlace) {
+  EXPECT_THAT(wrong(GetParam().text), ElementsAre(GetParam().finding));
+}
+
+std::string with(const std::string& text) { return "version: 1\nplatform: shop\n" + text; }
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadFile,
+    testing::Values(
+        Bad{"platform: x\n", "f:1:1: 'version' is missing (begin the file with 'version: 1')"},
+        Bad{"- a\n", "f:1:1: expected a map with 'version: 1' first, found a list"},
+        Bad{"version: 2\nnew-word: x\n",
+            "f:1:10: version: version 2 of the platform file is not known (this program reads "
+            "version 1; a newer Lifeboat is needed)"},
+        Bad{"version: \"1\"\n",
+            "f:1:10: version: expected an integer, found '1' (write it without quotes)"},
+        Bad{"version: 1\n", "f:1:1: 'platform' is missing (name of the platform)"},
+        Bad{"version: 1\nplatform: my shop\n",
+            "f:2:11: platform: not a name for a platform (letters, digits, '-' and '_', a letter "
+            "first, at most 63)"},
+        Bad{with("objectives: { rto: soon }\n"),
+            "f:3:20: objectives.rto: expected a duration, found 'soon' (like 90s, 15m, 1h30m or "
+            "7d)"},
+        Bad{with("sources: [a]\n"), "f:3:10: sources: expected a map by name, found a list"},
+        Bad{with("sources: { 1a: { files: { path: x } } }\n"),
+            "f:3:12: sources: '1a' is no name (letters, digits, '-' and '_', a letter first, at "
+            "most 63)"},
+        Bad{with("sources: { a: x }\n"),
+            "f:3:12: sources.a: expected a map with the source's type (NAME: { TYPE: { ... } }; "
+            "known types: postgres, files)"},
+        Bad{with("sources: { a: { files: { path: x }, every: 5m } }\n"),
+            "f:3:37: sources.a: 'every' is not in this version (the word is kept for a later "
+            "version of Lifeboat; remove it)"},
+        Bad{with("sources: { a: { files: { path: x }, postgres: x } }\n"),
+            "f:3:37: sources.a: a source has one type; this one has 'files' and 'postgres'"},
+        Bad{with("sources: { a: { description: x } }\n"),
+            "f:3:12: sources.a: the source has no type (NAME: { TYPE: { ... } })"},
+        Bad{with("sources: { a: { postgres: { url: x, password: hunter2 } } }\n"),
+            "f:3:47: sources.a.postgres.password: a secret may not be written into the file (write "
+            "{env: NAME}, {file: PATH}, {exec: [PROGRAM, ...]} or a ${reference})"},
+        Bad{with("sources: { a: { files: { path: \"${HOME}/x\" } } }\n"),
+            "f:3:32: sources.a.files.path: '${...}' has no meaning in a source (values of the "
+            "environment are for secrets: {env: NAME})"},
+        Bad{with("plans: { p: { steps: { a: { run: { port: \"5\" } } } } }\n"),
+            "f:3:42: plans.p.steps.a.run.port: expected an integer, found '5' (write it without "
+            "quotes)"},
+        Bad{with("plans: { p: x }\n"), "f:3:10: plans.p: expected a map with 'steps'"},
+        Bad{with("plans: { p: { steps: { a: { run: x, when: y } } } }\n"),
+            "f:3:37: plans.p.steps.a: 'when' is not in this version (the word is kept for a later "
+            "version of Lifeboat; remove it)"},
+        Bad{with(
+                "plans: { p: { steps: { a: { run: x, after: b }, b: { run: \"${a.url}\" } } } }\n"),
+            "f:3:44: plans.p: these steps wait for each other: a -> b -> a (a waits for b at "
+            "f:3:44; b waits for a at f:3:59)"}));
+
+TEST(Platform, EveryWordOfALaterVersionIsRefusedByName) {
+  for (const std::string& word : platform_words().reserved) {
+    const auto found = wrong(with(word + ": x\n"));
+    ASSERT_EQ(found.size(), 1u) << word;
+    EXPECT_THAT(found[0], HasSubstr("'" + word + "' is not in this version"));
+  }
+  for (const std::string& word : source_words().reserved) {
+    const auto found = wrong(with("sources: { a: { files: { path: x }, " + word + ": x } }\n"));
+    ASSERT_EQ(found.size(), 1u) << word;
+    EXPECT_THAT(found[0], HasSubstr("'" + word + "' is not in this version"));
+  }
+}
+
+TEST(Platform, ExitStatusesTellALaterVersionFromAMistake) {
+  const auto later = read_platform("version: 2\n", "f", test_vocabulary());
+  EXPECT_EQ(exit_status(later.error().effective_code()), 17);
+  const auto mistake = read_platform("version: one\n", "f", test_vocabulary());
+  EXPECT_EQ(exit_status(mistake.error().effective_code()), 2);
+}
+
+class OnDisk : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "lifeboat-platform-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string write(const std::string& name, const std::string& text) {
+    std::filesystem::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name) << text;
+    return folder_ / name;
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(OnDisk, AGigabyteIsRefusedByItsSizeAlone) {
+  const std::string path = write("big.yaml", "");
+  ASSERT_EQ(::truncate(path.c_str(), 1 << 30), 0);
+  const auto platform = load_platform(path, test_vocabulary());
+  ASSERT_FALSE(platform);
+  EXPECT_THAT(platform.error().what,
+              HasSubstr("1073741824 bytes, the most that is read is 1048576"));
+  EXPECT_EQ(exit_status(platform.error().effective_code()), 2);
+}
+
+TEST_F(OnDisk, WhatIsNoFileIsToldAndNotWaitedFor) {
+  EXPECT_EQ(load_platform(folder_ / "none", test_vocabulary()).error().kind,
+            Error::Kind::not_found);
+  EXPECT_THAT(load_platform(folder_, test_vocabulary()).error().what,
+              HasSubstr("not a regular file"));
+  const std::string pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(load_platform(pipe, test_vocabulary()).error().what, HasSubstr("not a regular file"));
+}
+
+TEST_F(OnDisk, TheBundleTakesWhatIsNamedAndMentionedButNoSecret) {
+  write("recovery/start.py", "x");
+  write("recovery/lib/deep.py", "x");
+  write("notes/a.md", "x");
+  write("secrets/pw", "hunter2");
+  write("outside-is-not-taken", "x");
+  std::filesystem::create_symlink("/etc/hostname", folder_ / "recovery" / "link");
+  std::filesystem::create_directory_symlink(folder_, folder_ / "notes" / "loop");
+  const std::string path =
+      write("lifeboat.yaml",
+            with("include: [notes]\nplans:\n  p:\n    files: [recovery/lib]\n    steps:\n"
+                 "      a: { run: { hosts: [python3, recovery/start.py, --port, \"1\", recovery, "
+                 "/etc/passwd, recovery/link, ../x], password: { file: secrets/pw },\n"
+                 "           free: { password: { file: secrets/pw }, dir: recovery } } }\n"));
+  const auto platform = load_platform(path, test_vocabulary());
+  ASSERT_TRUE(platform) << platform.error().what;
+  const auto files = local_files(*platform, test_vocabulary());
+  ASSERT_TRUE(files) << files.error().what;
+  EXPECT_THAT(*files, ElementsAre("notes/a.md", "recovery/lib/deep.py", "recovery/start.py"));
+}
+
+TEST_F(OnDisk, AFileThatIsNamedMustBeThereAndBelow) {
+  const auto missing =
+      load_platform(write("a.yaml", with("include: [none.txt]\n")), test_vocabulary());
+  ASSERT_TRUE(missing);
+  EXPECT_EQ(local_files(*missing, test_vocabulary()).error().kind, Error::Kind::not_found);
+  const auto outside = load_platform(write("b.yaml", with("include: [../x]\n")), test_vocabulary());
+  ASSERT_TRUE(outside);
+  EXPECT_THAT(local_files(*outside, test_vocabulary()).error().what,
+              HasSubstr("is not below the folder of the platform file"));
+}
+
+std::vector<std::string> secrets_of(const std::string& text) {
+  const auto platform = read_platform(text, "f", test_vocabulary());
+  EXPECT_TRUE(platform) << platform.error().what;
+  std::vector<std::string> found;
+  if (!platform) return found;
+  for (const LocalSecret& secret : local_secrets(*platform, test_vocabulary())) {
+    found.push_back(secret.mark.text() + " " + secret.path + ": " + secret.from);
+  }
+  return found;
+}
+
+TEST(LocalSecrets, AreNamedWhenARecoveryNeedsThem) {
+  const std::string sources =
+      "sources:\n  orders: { postgres: { url: x, password: { env: PW } } }\n"
+      "  other: { postgres: { url: x, password: { env: NOT_RESTORED } } }\n";
+  EXPECT_THAT(
+      secrets_of(with(sources + "plans:\n  p:\n    inputs: { t: { type: secret, default: { exec: "
+                                "[pass, show] } } }\n    steps:\n"
+                                "      a: { restore: { source: orders, into: x } }\n"
+                                "      b: { run: { password: { file: secrets/pw } } }\n"
+                                "      c: { run: { password: \"${b.token}\" } }\n")),
+      ElementsAre("f:8:43 plans.p.inputs.t: program pass",
+                  "f:4:43 plans.p.steps.a.restore.password: environment variable PW",
+                  "f:11:29 plans.p.steps.b.run.password: file secrets/pw"));
+  EXPECT_THAT(secrets_of(with(sources)), IsEmpty());
+}
+
+}  // namespace
+}  // namespace lifeboat::platform
