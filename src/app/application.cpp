@@ -1,0 +1,152 @@
+#include "app/application.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <stop_token>
+#include <thread>
+
+#include "app/commands/commands.h"
+#include "app/program.h"
+#include "client/process/launcher.h"
+
+namespace lifeboat::app {
+namespace {
+
+constexpr std::string_view about =
+    "Lifeboat brings a whole platform back: from one binary, one repository and one key.";
+
+constexpr std::string_view footer =
+    "Start here:\n"
+    "  lifeboat init --repository /mnt/elsewhere/lifeboat   platform file, repository, keys\n"
+    "  lifeboat doctor                                      would it work?\n"
+    "  lifeboat backup                                      one recovery point\n"
+    "On the worst day, on any machine:\n"
+    "  lifeboat recover PLAN --repository WHERE --identity KEY\n"
+    "Exit status: 0 done and verified, 1 failed, 2 usage, 3 partial, 4 not ready, 5 needs a "
+    "person,\n"
+    "6 refused, 10 no repository, 11 another driver, 12 wrong key, 13 integrity, 14 no space,\n"
+    "15 denied, 16 unreachable, 17 version too new, 124 timeout, 130 interrupted.";
+
+// Turns SIGINT and SIGTERM into a stop request, so that work ends at a safe place; a second signal
+// within it ends the process at once (the journal and the store make that safe).
+class Signals {
+ public:
+  explicit Signals(std::stop_source& stop) {
+    sigemptyset(&set_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, signal);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    watcher_ = std::jthread([this, &stop](const std::stop_token& end) { watch(end, stop); });
+  }
+  // The signal that asked to stop; 0: none.
+  int received() const { return received_; }
+
+ private:
+  void watch(const std::stop_token& end, std::stop_source& stop) {
+    const timespec slice{0, 100'000'000};
+    while (!end.stop_requested()) {
+      const int signal = sigtimedwait(&set_, nullptr, &slice);
+      if (signal <= 0) continue;
+      if (received_ != 0) _exit(128 + signal);
+      received_ = signal;
+      stop.request_stop();
+    }
+  }
+
+  sigset_t set_{};
+  std::atomic<int> received_ = 0;
+  std::jthread watcher_;
+};
+
+void add_global_options(CLI::App& root, Program& program) {
+  Options& options = program.options;
+  root.add_option("-C,--config", options.config, "platform file (default: ./lifeboat.yaml)")
+      ->envname("LIFEBOAT_CONFIG");
+  root.add_option("-r,--repository", options.repository, "directory of the repository")
+      ->envname("LIFEBOAT_REPOSITORY");
+  root.add_option("--passphrase-file", options.passphrase_file, "file with the passphrase")
+      ->envname("LIFEBOAT_PASSPHRASE_FILE");
+  root.add_option("--passphrase-command", options.passphrase_command,
+                  "program that prints the passphrase")
+      ->envname("LIFEBOAT_PASSPHRASE_COMMAND");
+  root.add_option("--identity", options.identity_file, "age identity file")
+      ->envname("LIFEBOAT_IDENTITY");
+  root.add_option("-o,--output", options.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->envname("LIFEBOAT_OUTPUT_FORMAT");
+  root.add_option("--color", options.color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  root.add_flag("--no-input", options.no_input, "never ask; fail with exit 5 instead");
+  root.add_flag("-q,--quiet", options.quiet, "no talk on standard error but errors");
+}
+
+void add_commands(CLI::App& root, Program& program) {
+  add_init(root, program);
+  add_doctor(root, program);
+  add_backup(root, program);
+  add_points(root, program);
+  add_snapshots(root, program);
+  add_ls(root, program);
+  add_cat(root, program);
+  add_restore(root, program);
+  add_check(root, program);
+  add_keys(root, program);
+  add_kept(root, program);
+  add_plan(root, program);
+  add_recover(root, program);
+  add_runs(root, program);
+  add_schema(root, program);
+  add_completion(root, program);
+  add_version(root, program);
+}
+
+int finish(Program& program, const Result<int>& result, int signal) {
+  program.terminal().end_progress();
+  if (result) return *result;
+  program.terminal().error(result.error());
+  if (signal != 0 && result.error().kind == Error::Kind::cancelled) return 128 + signal;
+  return exit_status(result.error().effective_code());
+}
+
+int run(int argc, char** argv) {
+  Program program;
+  CLI::App root{std::string(about), "lifeboat"};
+  root.footer(std::string(footer));
+  root.require_subcommand(1);
+  root.fallthrough();
+  add_global_options(root, program);
+  add_commands(root, program);
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = root.exit(error);
+    return status == 0 ? 0 : exit_status(Error::Code::usage);
+  }
+  program.terminal().configure(program.options.output == "json" ? Output::json : Output::table,
+                               program.options.color, program.options.quiet);
+  Signals signals(program.stop());
+  const Result<int> result = program.chosen(program.operation());
+  return finish(program, result, signals.received());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "supervise") return supervise(argc, argv);
+  // Whatever we create is for this user alone, unless a restore says otherwise.
+  ::umask(0077);
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "lifeboat: internal error: " << error.what() << "\n";
+    return 1;
+  }
+}
+
+}  // namespace lifeboat::app

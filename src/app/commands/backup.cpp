@@ -1,0 +1,121 @@
+// `lifeboat backup`: capture all sources, or some, as one recovery point.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "app/commands/commands.h"
+
+namespace lifeboat::app {
+namespace {
+
+Value document_of(const backup::BackupReport& report) {
+  Value document;
+  document.set("complete", report.complete);
+  if (report.point) document.set("point", report.point->id.hex());
+  Value sources{Value::List{}};
+  for (const backup::SourceResult& result : report.sources) {
+    Value row;
+    row.set("source", result.name);
+    if (result.snapshot) {
+      row.set("snapshot", result.snapshot->id.hex());
+      row.set("items", result.snapshot->items);
+      row.set("size_bytes", result.snapshot->size_bytes);
+      row.set("stored_bytes", result.snapshot->stored_bytes);
+      row.set("partial", result.snapshot->moments.partial);
+      row.set("consistent_at", rfc3339(result.snapshot->moments.consistent_at));
+      Value remarks{Value::List{}};
+      for (const std::string& remark : result.snapshot->moments.remarks) {
+        remarks.push(printable(remark));
+      }
+      row.set("remarks", std::move(remarks));
+    } else {
+      row.set("error", printable(result.error->what));
+      row.set("hint", printable(result.error->hint));
+    }
+    sources.push(std::move(row));
+  }
+  document.set("sources", std::move(sources));
+  return document;
+}
+
+Table table_of(const backup::BackupReport& report, const Terminal& terminal) {
+  Table table{.columns = {"SOURCE", "SNAPSHOT", "ITEMS", "SIZE", "NEW", "STATE"}, .rows = {}};
+  for (const backup::SourceResult& result : report.sources) {
+    if (!result.snapshot) {
+      table.rows.push_back({result.name, "-", "-", "-", "-", terminal.toned("failed", Tone::bad)});
+      continue;
+    }
+    const repo::Snapshot& snapshot = *result.snapshot;
+    table.rows.push_back({result.name, snapshot.id.brief(), std::to_string(snapshot.items),
+                          human_bytes(snapshot.size_bytes), human_bytes(snapshot.stored_bytes),
+                          snapshot.moments.partial ? terminal.toned("partial", Tone::bad)
+                                                   : terminal.toned("ok", Tone::good)});
+  }
+  return table;
+}
+
+void tell_remarks(const backup::BackupReport& report, Terminal& terminal) {
+  constexpr std::size_t most = 20;
+  for (const backup::SourceResult& result : report.sources) {
+    if (!result.snapshot) {
+      terminal.say(fmt::format("{}: {}", result.name, printable(result.error->what)));
+      if (!result.error->hint.empty()) terminal.say("  next: " + printable(result.error->hint));
+      continue;
+    }
+    const auto& remarks = result.snapshot->moments.remarks;
+    for (std::size_t i = 0; i < std::min(remarks.size(), most); ++i) {
+      terminal.say(fmt::format("{}: {}", result.name, printable(remarks[i])));
+    }
+    if (remarks.size() > most) {
+      terminal.say(fmt::format("{}: and {} more (`lifeboat snapshots {} --output json`)",
+                               result.name, remarks.size() - most, result.name));
+    }
+  }
+}
+
+Result<int> run_backup(const Operation& op, Program& program,
+                       const std::vector<std::string>& names) {
+  TRY(const platform::Platform platform, program.platform_file());
+  TRY(Opened opened, program.open_repository(op));
+  TRY(auto sources, program.make_sources(op, platform, names));
+  Terminal& terminal = program.terminal();
+  backup::BackupOptions options;
+  options.platform = platform.name;
+  TRY(options.bundle, program.bundle_files(platform));
+  options.progress = [&terminal](const backup::SourceProgress& progress) {
+    if (!progress.finished) {
+      terminal.progress("backing up " + progress.source, progress.done.bytes_read, 0);
+    }
+  };
+  TRY(const backup::BackupReport report, backup::back_up(op, *opened.repository, sources, options));
+  terminal.end_progress();
+  terminal.show("Backup", document_of(report), table_of(report, terminal));
+  tell_remarks(report, terminal);
+  if (!report.point) {
+    return fail(Error::Kind::unavailable, "no source could be captured; there is no recovery point",
+                "`lifeboat doctor` looks at each source", Error::Code::general);
+  }
+  if (terminal.output() == Output::table) {
+    terminal.print(fmt::format("point {} ({})\n", report.point->id.brief(),
+                               report.complete ? "complete" : "partial: never the default"));
+  }
+  return report.complete ? 0 : exit_status(Error::Code::partial);
+}
+
+}  // namespace
+
+void add_backup(CLI::App& root, Program& program) {
+  auto* command = root.add_subcommand("backup", "Capture all sources as one recovery point");
+  auto names = std::make_shared<std::vector<std::string>>();
+  command->add_option("source", *names, "only these sources (the point is then partial for none)");
+  command->footer(
+      "Exit status 3: a source failed or is partial; the point is kept, but is never the default\n"
+      "of `recover`.\n\nExamples:\n  lifeboat backup\n  lifeboat backup orders --output json");
+  command->callback([&program, names] {
+    program.chosen = [&program, names](const Operation& op) {
+      return run_backup(op, program, *names);
+    };
+  });
+}
+
+}  // namespace lifeboat::app

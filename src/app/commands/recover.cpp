@@ -1,0 +1,141 @@
+// `lifeboat recover PLAN`: bring the platform back; `--resume RUN` goes on with a recovery.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "app/commands/commands.h"
+#include "app/recovery.h"
+#include "app/run_watch.h"
+#include "repo/session.h"
+#include "run/rehearsal.h"
+#include "run/report.h"
+
+namespace lifeboat::app {
+namespace {
+
+struct Given {
+  RecoveryRequest request;
+  std::string since, resume, report;
+  bool dry_run = false;
+};
+
+Result<void> write_report(const std::string& path, std::string_view text) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const bool written =
+      fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (written) return {};
+  return fail(Error::Kind::unavailable,
+              fmt::format("report {}: {}", printable(path), std::strerror(error)),
+              "`lifeboat runs show` prints it again");
+}
+
+// Prints the report; the exit status says whether the platform is back.
+Result<int> tell(Program& program, const run::Outcome& outcome, const std::string& file) {
+  const run::Report report = run::make_report(outcome);
+  Terminal& terminal = program.terminal();
+  terminal.end_progress();
+  if (!file.empty()) TRY_DO(write_report(file, run::render_markdown(report)));
+  if (terminal.output() == Output::json) {
+    terminal.show("RecoveryReport", run::to_value(report), {});
+  } else {
+    terminal.print(run::render_text(report));
+  }
+  if (outcome.halted) {
+    Error error = *outcome.halted;
+    if (error.hint.empty()) {
+      error.hint = "go on with: lifeboat recover --resume " + outcome.state.pins.run;
+    }
+    return fail(std::move(error));
+  }
+  return outcome.state.recovered() ? 0 : exit_status(Error::Code::general);
+}
+
+Result<int> rehearse(const Operation& op, Program& program, Recovery& recovery) {
+  RunWatch watch(program.terminal());
+  const run::EngineSetup setup = recovery.setup(watch);
+  TRY(const run::DryRun dry_run, run::dry_run(op, setup.around, recovery.pins()));
+  if (program.terminal().output() == Output::json) {
+    program.terminal().show("DryRun", run::to_value(dry_run), {});
+  } else {
+    program.terminal().print(run::render_text(dry_run));
+    program.terminal().print("nothing was changed\n");
+  }
+  return dry_run.ready() ? 0 : exit_status(Error::Code::not_ready);
+}
+
+Result<int> begin_run(const Operation& op, Program& program, Given& given) {
+  given.request.dry_run = given.dry_run;
+  TRY(const auto recovery, Recovery::prepare(op, program, given.request));
+  if (given.dry_run) return rehearse(op, program, *recovery);
+  const run::Pins& pins = recovery->pins();
+  program.terminal().say(fmt::format("run {}: plan {} of {}, recovery point {} ({}{})", pins.run,
+                                     pins.plan.name, pins.platform_name,
+                                     pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
+                                     pins.point.complete ? "" : ", PARTIAL"));
+  program.terminal().say("if this is interrupted: lifeboat recover --resume " + pins.run);
+  RunWatch watch(program.terminal());
+  TRY(const run::Outcome outcome, run::begin(op, recovery->setup(watch), pins));
+  return tell(program, outcome, given.report);
+}
+
+Result<int> resume_run(const Operation& op, Program& program, const Given& given) {
+  std::string name = given.resume;
+  if (name == "latest") {
+    TRY(Opened opened, program.open_repository(op));
+    const auto runs = opened.repository->runs();
+    if (runs.empty()) {
+      return fail(Error::Kind::not_found, "no run was ever begun in this repository",
+                  "lifeboat recover PLAN begins one", Error::Code::usage);
+    }
+    name = runs.back().run;
+  }
+  TRY(const auto recovery, Recovery::prepare_resume(op, program, name));
+  RunWatch watch(program.terminal());
+  TRY(const run::Outcome outcome, run::resume(op, recovery->setup(watch), name));
+  return tell(program, outcome, given.report);
+}
+
+Result<int> run_recover(const Operation& op, Program& program, Given& given) {
+  if (!given.since.empty()) {
+    given.request.since = parse_rfc3339(given.since);
+    if (!given.request.since) {
+      return fail(Error::Kind::invalid, "--since " + printable(given.since) + " is no time",
+                  "write RFC 3339: 2026-11-21T04:00:00Z", Error::Code::usage);
+    }
+  }
+  return given.resume.empty() ? begin_run(op, program, given) : resume_run(op, program, given);
+}
+
+}  // namespace
+
+void add_recover(CLI::App& root, Program& program) {
+  auto* command = root.add_subcommand("recover", "Bring the platform back, by a plan");
+  auto given = std::make_shared<Given>();
+  command->add_option("plan", given->request.plan, "plan of the platform file or bundle");
+  command->add_option("--point", given->request.point,
+                      "recovery point: id, `latest` or a time (default: the newest complete one)");
+  command->add_option("--input", given->request.inputs, "NAME=VALUE for an input of the plan");
+  command->add_option("--since", given->since,
+                      "when the platform was lost (RFC 3339): the RTO's start");
+  command->add_option("--resume", given->resume, "go on with this run (or `latest`)");
+  command->add_option("--report", given->report, "write the report as Markdown to this file");
+  command->add_flag("-n,--dry-run", given->dry_run, "show what is there and what would be done");
+  command->footer(
+      "Without --config the plan comes out of the repository.\n\nExamples:\n"
+      "  lifeboat recover shop-lost --dry-run\n"
+      "  lifeboat recover shop-lost --input target=/srv/new --since 2026-11-21T03:12:00Z\n"
+      "  lifeboat recover --resume latest");
+  command->callback([&program, given] {
+    program.chosen = [&program, given](const Operation& op) {
+      return run_recover(op, program, *given);
+    };
+  });
+}
+
+}  // namespace lifeboat::app

@@ -1,0 +1,204 @@
+#include "app/recovery.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>  // mkdtemp
+
+#include "app/registry.h"
+#include "app/version.h"
+#include "backup/bundle.h"
+#include "repo/session.h"
+#include "run/takeover.h"
+
+namespace lifeboat::app {
+
+Result<TemporaryFolder> TemporaryFolder::make() {
+  std::error_code error;
+  std::string path = std::filesystem::temp_directory_path(error) / "lifeboat.XXXXXX";
+  if (error || ::mkdtemp(path.data()) == nullptr) {
+    return fail(Error::Kind::unavailable, "no temporary folder can be made at " + path,
+                "set TMPDIR to a folder with some space");
+  }
+  return TemporaryFolder(std::move(path));
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;  // what is left is in the temporary folder of the machine
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program& program,
+                                                    const RecoveryRequest& request) {
+  TRY(Opened opened, program.open_repository(op));
+  TRY(TemporaryFolder folder, TemporaryFolder::make());
+  auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
+  TRY_DO(made->choose_point(op, request.point));
+  if (program.options.config.empty()) {
+    TRY_DO(made->read_bundle(op, made->point_->about.bundle));
+  } else {
+    TRY(made->platform_, program.platform_file());
+  }
+  made->fill_world();
+  TRY_DO(made->choose_plan(request));
+  TRY_DO(made->ask_inputs(request));
+  made->fill_pins(request.since);
+  if (!program.options.config.empty() && !request.dry_run) TRY_DO(made->store_own_bundle(op));
+  made->launcher_ = program.launcher_for(made->pins_.run);
+  return made;
+}
+
+Result<std::unique_ptr<Recovery>> Recovery::prepare_resume(const Operation& op, Program& program,
+                                                           const std::string& run) {
+  TRY(Opened opened, program.open_repository(op));
+  TRY(TemporaryFolder folder, TemporaryFolder::make());
+  auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
+  TRY(const run::Outcome begun, run::read_run(op, made->repository(), run));
+  made->pins_ = begun.state.pins;
+  const auto bundle = from_hex(made->pins_.bundle);
+  TRY_DO(made->read_bundle(op, bundle ? Id::from(*bundle) : std::nullopt));
+  made->fill_world();
+  made->launcher_ = program.launcher_for(run);
+  return made;
+}
+
+Result<void> Recovery::choose_point(const Operation& op, const std::string& word) {
+  TRY(point_, find_point(repository(), word));
+  // A point whose snapshots cannot even be opened is found out now, not in the middle.
+  for (const repo::Member& member : point_->about.members) {
+    if (!member.snapshot) continue;
+    auto feed = repository().feed(op, *member.snapshot);
+    if (feed) continue;
+    Error error = std::move(feed).error();
+    error.what = fmt::format("recovery point {}: source {}: {}", point_->id.brief(), member.source,
+                             error.what);
+    std::optional<repo::Point> before;
+    for (const repo::Point& other : repository().points()) {
+      if (other.about.complete && other.slot < point_->slot) before = other;
+    }
+    if (error.kind == Error::Kind::corrupt || error.kind == Error::Kind::not_found) {
+      error.kind = Error::Kind::corrupt;
+      error.hint =
+          before ? fmt::format("the complete point before it is {} of {}: --point {}",
+                               before->id.brief(), rfc3339(before->created), before->id.brief())
+                 : "there is no complete point before it; `lifeboat check` names what is lost";
+    }
+    return fail(std::move(error));
+  }
+  return {};
+}
+
+Result<void> Recovery::read_bundle(const Operation& op, const std::optional<Id>& bundle) {
+  if (!bundle) {
+    return fail(Error::Kind::not_found, "the recovery point holds no bundle",
+                "give the platform file: --config lifeboat.yaml");
+  }
+  TRY_DO(backup::unpack_bundle(op, repository(), *bundle, folder_.path()));
+  auto platform = program_.read_platform(folder_.path() + "/lifeboat.yaml");
+  if (!platform) return wrap(std::move(platform).error(), "bundle " + bundle->brief());
+  platform_ = *std::move(platform);
+  return {};
+}
+
+Result<void> Recovery::store_own_bundle(const Operation& op) {
+  TRY(const auto session, repository().open_session(op));
+  backup::BackupOptions options;
+  TRY(options.bundle, program_.bundle_files(*platform_));
+  options.platform = platform_->name;
+  TRY(const repo::Snapshot bundle, backup::store_bundle(op, *session, options));
+  TRY_DO(session->close(op));
+  pins_.bundle = bundle.id.hex();
+  return {};
+}
+
+void Recovery::fill_world() {
+  world_.repository = opened_.repository.get();
+  world_.types = &program_.source_types();
+  for (const auto& [name, entry] : platform_->sources) {
+    world_.sources[name] = {entry.type, entry.config};
+  }
+  if (point_) {
+    for (const repo::Member& member : point_->about.members) {
+      if (member.snapshot) world_.snapshots[member.source] = *member.snapshot;
+    }
+  }
+  for (const auto& [source, hex] : pins_.point.snapshots) {
+    const auto bytes = from_hex(hex);
+    if (const auto id = bytes ? Id::from(*bytes) : std::nullopt) world_.snapshots[source] = *id;
+  }
+  types_ = known_steps(world_);
+}
+
+Result<void> Recovery::choose_plan(const RecoveryRequest& request) {
+  std::vector<std::string> names;
+  for (const auto& [name, plan] : platform_->plans) names.push_back(name);
+  if (request.plan.empty() && names.size() == 1) {
+    pins_.plan = platform_->plans.begin()->second;
+    return {};
+  }
+  const auto found = platform_->plans.find(request.plan);
+  if (found != platform_->plans.end()) {
+    pins_.plan = found->second;
+    return {};
+  }
+  const std::string near = nearest(request.plan, names);
+  return fail(Error::Kind::not_found,
+              request.plan.empty() ? "which plan?" : "there is no plan " + printable(request.plan),
+              near.empty() ? fmt::format("plans: {}", fmt::join(names, ", "))
+                           : "did you mean " + near + "?",
+              Error::Code::usage);
+}
+
+Result<void> Recovery::ask_inputs(const RecoveryRequest& request) {
+  Value given{Value::Map{}};
+  for (const std::string& word : request.inputs) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(Error::Kind::invalid, "--input " + printable(word) + " is not NAME=VALUE", "",
+                  Error::Code::usage);
+    }
+    given.set(word.substr(0, equals), word.substr(equals + 1));
+  }
+  for (const plan::InputField& input : pins_.plan.inputs) {
+    if (given.has(input.name) || !input.fallback.is_null()) continue;
+    if (program_.options.no_input || !program_.terminal().interactive()) continue;
+    const std::string question = (input.ask.empty() ? input.name : input.ask) + ":";
+    TRY(std::string answer, input.secret ? program_.terminal().ask_hidden(question)
+                                         : program_.terminal().ask(question));
+    given.set(input.name, std::move(answer));
+  }
+  TRY(pins_.inputs, plan::bind_inputs(pins_.plan, given));
+  return {};
+}
+
+void Recovery::fill_pins(const std::optional<WallTime>& since) {
+  pins_.run = run::new_run_name(program_.random());
+  pins_.sources = platform::source_values(*platform_);
+  pins_.platform_name = platform_->name;
+  if (point_->about.bundle) pins_.bundle = point_->about.bundle->hex();
+  pins_.point.id = point_->id.hex();
+  pins_.point.earliest = point_->earliest;
+  pins_.point.latest = point_->latest;
+  pins_.point.complete = point_->about.complete;
+  for (const auto& [source, snapshot] : world_.snapshots) {
+    pins_.point.snapshots[source] = snapshot.hex();
+  }
+  pins_.origin = since
+                     ? run::Origin{*since, "given by --since"}
+                     : run::Origin{program_.clock().wall(), "when `lifeboat recover` was started"};
+  pins_.objectives = {.rto = platform_->objectives.rto, .rpo = platform_->objectives.rpo};
+  pins_.version = program_version;
+}
+
+run::EngineSetup Recovery::setup(run::Observer& observer) {
+  run::EngineSetup setup;
+  setup.around.types = &types_;
+  setup.around.launcher = launcher_.get();
+  setup.around.clock = &program_.clock();
+  setup.around.random = &program_.random();
+  setup.around.observer = &observer;
+  setup.around.bundle_directory = platform_->directory;
+  setup.repository = opened_.repository.get();
+  setup.driver = run::this_driver(program_.random());
+  return setup;
+}
+
+}  // namespace lifeboat::app

@@ -1,0 +1,86 @@
+// app/recovery.h - What a recovery is prepared from: point, bundle, platform file, plan.
+//
+// Without a file the plan comes out of the bundle of the recovery point, unpacked into a private
+// temporary folder for as long as the Recovery lives. A resumed run takes everything from its
+// journal, the bundle included.
+//
+// Threads: one.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/program.h"
+#include "run/engine.h"
+#include "steps/restore/restore_step.h"
+
+namespace lifeboat::app {
+
+// A private folder that goes with its owner.
+class TemporaryFolder {
+ public:
+  static Result<TemporaryFolder> make();
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::move(other.path_)) {
+    other.path_.clear();
+  }
+  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  ~TemporaryFolder();
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+struct RecoveryRequest {
+  std::string plan;                 // "" is right when the platform has one plan only
+  std::string point;                // as find_point() takes it
+  std::optional<WallTime> since;    // T0; now when absent
+  std::vector<std::string> inputs;  // NAME=VALUE
+  bool dry_run = false;             // nothing may be written anywhere
+};
+
+// Everything a run needs, alive together.
+class Recovery {
+ public:
+  // Of a new run.  Errors: not_found (point, plan), usage (inputs), corrupt with the point before
+  // as hint when the newest point cannot be read.
+  static Result<std::unique_ptr<Recovery>> prepare(const Operation& op, Program& program,
+                                                   const RecoveryRequest& request);
+  // Of a run that was begun.
+  static Result<std::unique_ptr<Recovery>> prepare_resume(const Operation& op, Program& program,
+                                                          const std::string& run);
+
+  // For prepare() and prepare_resume().
+  Recovery(Program& program, Opened opened, TemporaryFolder folder)
+      : program_(program), opened_(std::move(opened)), folder_(std::move(folder)) {}
+
+  const run::Pins& pins() const { return pins_; }
+  const platform::Platform& platform() const { return *platform_; }
+  repo::Repository& repository() { return *opened_.repository; }
+  run::EngineSetup setup(run::Observer& observer);
+
+ private:
+  Result<void> read_bundle(const Operation& op, const std::optional<Id>& bundle);
+  Result<void> choose_point(const Operation& op, const std::string& word);
+  // Pins a platform file that was given by option: another machine must find it too.
+  Result<void> store_own_bundle(const Operation& op);
+  Result<void> choose_plan(const RecoveryRequest& request);
+  void fill_world();
+  void fill_pins(const std::optional<WallTime>& since);
+  Result<void> ask_inputs(const RecoveryRequest& request);
+
+  Program& program_;
+  Opened opened_;
+  TemporaryFolder folder_;
+  std::optional<platform::Platform> platform_;
+  std::optional<repo::Point> point_;
+  steps::RestoreWorld world_;
+  plan::StepTypes types_;
+  std::unique_ptr<Launcher> launcher_;
+  run::Pins pins_;
+};
+
+}  // namespace lifeboat::app

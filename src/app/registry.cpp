@@ -1,0 +1,59 @@
+#include "app/registry.h"
+
+#include "client/secret/secret_values.h"
+#include "source/files/files_source.h"
+#include "source/git/git_source.h"
+#include "source/postgres/postgres_source.h"
+#include "source/rabbitmq/rabbitmq_source.h"
+#include "steps/exec/exec_step.h"
+#include "steps/git_edit/git_edit_step.h"
+#include "steps/http_check/http_check_step.h"
+#include "steps/postgres_roles/postgres_roles_step.h"
+#include "steps/rabbitmq_users/rabbitmq_users_step.h"
+#include "steps/sql/sql_step.h"
+#include "steps/wait/wait_step.h"
+
+namespace lifeboat::app {
+namespace {
+
+// Steps see secrets revealed: `password: { env: X }` is a tainted string by the time make() runs.
+plan::StepType with_secrets(plan::StepType type) {
+  const Record fields = type.fields;
+  type.make = [fields, make = std::move(type.make)](
+                  const Value& config,
+                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
+    Value revealed = config;
+    const Operation op{.clock = &context.clock()};
+    TRY_DO(
+        reveal_secrets(op, revealed, fields,
+                       {.launcher = &context.launcher(), .directory = context.bundle_directory()}));
+    return make(revealed, context);
+  };
+  return type;
+}
+
+}  // namespace
+
+source::SourceTypes known_sources() {
+  source::SourceTypes sources;
+  sources.add(source::files_source());
+  sources.add(source::git_source());
+  sources.add(source::postgres_source());
+  sources.add(source::rabbitmq_source());
+  return sources;
+}
+
+plan::StepTypes known_steps(const steps::RestoreWorld& world) {
+  plan::StepTypes types;
+  types.add(with_secrets(steps::exec_step()));
+  types.add(with_secrets(steps::git_edit_step()));
+  types.add(with_secrets(steps::http_check_step()));
+  types.add(with_secrets(steps::postgres_roles_step()));
+  types.add(with_secrets(steps::rabbitmq_users_step()));
+  types.add(steps::restore_step(world));
+  types.add(with_secrets(steps::sql_step()));
+  types.add(with_secrets(steps::wait_step()));
+  return types;
+}
+
+}  // namespace lifeboat::app
