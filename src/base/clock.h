@@ -42,8 +42,8 @@ class SystemClock final : public Clock {
 
 // "2026-11-21T04:00:00.123Z" (UTC, milliseconds).
 std::string rfc3339(WallTime time);
-// Reads RFC 3339 with Z or an offset; also "YYYY-MM-DD" and "YYYY-MM-DDTHH:MM". nullopt: not a
-// time.
+// Reads RFC 3339 with Z or an offset; also "YYYY-MM-DD" and "YYYY-MM-DDTHH:MM", and a blank for
+// the T; without an offset it is UTC. nullopt: not a time, or not within 1678 to 2261.
 std::optional<WallTime> parse_rfc3339(std::string_view text);
 
 // "1h30m", "45s", "250ms", "1d": the durations of the platform file. nullopt: not a duration.
