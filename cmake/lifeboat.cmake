@@ -34,6 +34,7 @@ endfunction()
 function(lifeboat_test target module)
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} ${module} rapidcheck GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${target} PRIVATE LIFEBOAT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   get_target_property(used ${module} INTERFACE_LINK_LIBRARIES)
   if("client" IN_LIST used OR module STREQUAL "client")
     target_compile_definitions(

@@ -9,6 +9,7 @@
 #include "base/guard.h"
 #include "plan/expression.h"
 #include "platform/platform.h"
+#include "platform/walk.h"
 
 namespace lifeboat::platform {
 namespace {
@@ -29,7 +30,8 @@ bool is_folder_word(const std::string& key) {
 
 class Closure {
  public:
-  explicit Closure(fs::path root) : root_(std::move(root)) {}
+  Closure(fs::path root, std::set<std::string> secrets)
+      : root_(std::move(root)), secrets_(std::move(secrets)) {}
 
   Result<void> named(const std::string& name) {
     const fs::path path(name);
@@ -45,10 +47,13 @@ class Closure {
     return take(path);
   }
 
-  // Takes a path that a step mentions, if it is one.
+  // Takes a path that a step mentions, if it is one. The folder of the platform file itself is
+  // none: who wants all of it says so.
   Result<void> mentioned(const std::string& text, bool folder) {
     const fs::path path(text);
-    if (text.size() > 255 || text.find('\0') != std::string::npos || !stays_below(path)) return {};
+    if (path.lexically_normal() == "." || text.size() > 255 ||
+        text.find('\0') != std::string::npos || !stays_below(path))
+      return {};
     std::error_code none;
     const fs::file_status status = fs::status(root_ / path, none);
     const bool wanted = fs::is_regular_file(status) || (folder && fs::is_directory(status));
@@ -61,10 +66,16 @@ class Closure {
   Result<void> take(const fs::path& path) {
     if (!inside(path)) return {};
     if (!fs::is_directory(root_ / path)) return add(path);
-    // Folders are not followed through links: no cycles, and nothing from outside.
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root_ / path)) {
-      const fs::path below = entry.path().lexically_relative(root_);
-      if (entry.is_regular_file() && inside(below)) TRY_DO(add(below));
+    // Folders are not followed through links: no cycles, and nothing from outside. A clone's own
+    // history is no file of the platform.
+    auto entries = fs::recursive_directory_iterator(root_ / path);
+    for (auto entry = fs::begin(entries); entry != fs::end(entries); ++entry) {
+      const fs::path below = entry->path().lexically_relative(root_);
+      if (below.filename() == ".git") {
+        if (entry->is_directory()) entry.disable_recursion_pending();
+      } else if (entry->is_regular_file() && inside(below)) {
+        TRY_DO(add(below));
+      }
     }
     return {};
   }
@@ -76,8 +87,9 @@ class Closure {
   }
 
   Result<void> add(const fs::path& path) {
-    if (!fs::is_regular_file(root_ / path)) return {};
-    files_.insert(path.lexically_normal().string());
+    const std::string name = path.lexically_normal().string();
+    if (!fs::is_regular_file(root_ / path) || secrets_.contains(name)) return {};
+    files_.insert(name);
     if (files_.size() <= files_max) return {};
     return fail(Error::Kind::invalid,
                 "the platform file names more than " + std::to_string(files_max) + " files",
@@ -85,33 +97,41 @@ class Closure {
   }
 
   fs::path root_;
+  std::set<std::string> secrets_;
   std::set<std::string> files_;
 };
 
-// Every text of a configuration but secrets, with the key it stands under.
-Result<void> mention(const Value& value, const Shape& shape, const std::string& key,
-                     Closure& closure) {
-  if (shape.kind == Shape::Kind::secret) return {};
-  if (value.is(Value::Type::string)) {
-    if (has_reference(value.string())) return {};
-    return closure.mentioned(value.string(), is_folder_word(key));
+// Every text of a configuration but secrets.
+Result<void> mention(const Value& config, const Shape& shape, Closure& closure) {
+  Result<void> done;
+  walk({config, shape, "", ""}, [&](const Visited& node) {
+    if (!done || !secret_origin(node).empty()) return false;
+    const bool text = node.value.is(Value::Type::string) && !has_reference(node.value.string());
+    if (text) done = closure.mentioned(node.value.string(), is_folder_word(node.key));
+    return true;
+  });
+  return done;
+}
+
+// Files that secrets come from, wherever the platform file says so.
+std::set<std::string> secret_files(const Platform& platform, const Vocabulary& vocabulary) {
+  std::set<std::string> files;
+  const auto look = [&](const Value& config, const Record& fields) {
+    walk({config, shape::record(fields), "", ""}, [&](const Visited& node) {
+      const std::string file = secret_file(node);
+      if (!file.empty()) files.insert(fs::path(file).lexically_normal().string());
+      return true;
+    });
+  };
+  for (const auto& [name, entry] : platform.sources) {
+    if (const KnownSource* type = vocabulary.source(entry.type)) look(entry.config, type->fields);
   }
-  if (value.is(Value::Type::list)) {
-    const Shape inner = shape.kind == Shape::Kind::list ? *shape.inner : shape::any();
-    for (const Value& item : value.list()) TRY_DO(mention(item, inner, key, closure));
-  }
-  if (!value.is(Value::Type::map)) return {};
-  // A secret in a field of any shape (`with:` of restore).
-  const bool only = value.map().size() == 1;
-  if (shape.kind == Shape::Kind::any && only && value.has("file")) return {};
-  for (const auto& [name, member] : value.map()) {
-    Shape inner = shape.kind == Shape::Kind::map ? *shape.inner : shape::any();
-    if (shape.kind == Shape::Kind::record) {
-      if (const Field* field = shape.record->find(name)) inner = field->shape;
+  for (const auto& [name, plan] : platform.plans) {
+    for (const plan::StepNode& step : plan.steps) {
+      if (const auto* type = vocabulary.steps->find(step.type)) look(step.config, type->fields);
     }
-    TRY_DO(mention(member, inner, name, closure));
   }
-  return {};
+  return files;
 }
 
 }  // namespace
@@ -120,14 +140,14 @@ Result<std::vector<std::string>> local_files(const Platform& platform,
                                              const Vocabulary& vocabulary) {
   if (platform.directory.empty()) return std::vector<std::string>{};
   const auto work = [&]() -> Result<std::vector<std::string>> {
-    Closure closure{fs::path(platform.directory)};
+    Closure closure(fs::path(platform.directory), secret_files(platform, vocabulary));
     for (const std::string& name : platform.include) TRY_DO(closure.named(name));
     for (const auto& [name, plan] : platform.plans) {
       for (const std::string& file : plan.files) TRY_DO(closure.named(file));
       for (const plan::StepNode& step : plan.steps) {
         const plan::StepType* type = vocabulary.steps->find(step.type);
         if (type == nullptr) continue;
-        TRY_DO(mention(step.config, shape::record(type->fields), "", closure));
+        TRY_DO(mention(step.config, shape::record(type->fields), closure));
       }
     }
     return closure.sorted();

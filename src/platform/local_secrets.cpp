@@ -1,46 +1,20 @@
-#include "base/bytes.h"
 #include "platform/platform.h"
+#include "platform/walk.h"
 
 namespace lifeboat::platform {
 namespace {
 
-// Where a secret comes from, in words; "" when `value` is no such thing.
-std::string origin(const Value& value) {
-  if (!value.is(Value::Type::map) || value.map().size() != 1) return {};
-  const auto& [word, from] = *value.map().begin();
-  if (word == "env" && from.is(Value::Type::string)) {
-    return "environment variable " + printable(from.string());
-  }
-  if (word == "file" && from.is(Value::Type::string)) return "file " + printable(from.string());
-  if (word == "exec" && from.is(Value::Type::list) && !from.list().empty() &&
-      from.list().front().is(Value::Type::string)) {
-    return "program " + printable(from.list().front().string());
-  }
-  return {};
-}
-
 void find(const Value& value, const Shape& shape, const std::string& path,
           std::vector<LocalSecret>& found) {
-  if (shape.kind == Shape::Kind::secret) {
-    const std::string from = origin(value);
-    if (!from.empty()) found.push_back({value.mark(), path, from});
-    return;
-  }
-  if (value.is(Value::Type::list)) {
-    const Shape inner = shape.kind == Shape::Kind::list ? *shape.inner : shape::any();
-    for (const Value& item : value.list()) find(item, inner, path, found);
-  }
-  if (!value.is(Value::Type::map)) return;
-  for (const auto& [name, member] : value.map()) {
-    Shape inner = shape.kind == Shape::Kind::map ? *shape.inner : shape::any();
-    if (shape.kind == Shape::Kind::record) {
-      if (const Field* field = shape.record->find(name)) inner = field->shape;
-    }
-    find(member, inner, path + "." + printable(name), found);
-  }
+  walk({value, shape, "", path}, [&](const Visited& node) {
+    const std::string from = secret_origin(node);
+    if (!from.empty()) found.push_back({node.value.mark(), node.path, from});
+    return from.empty();
+  });
 }
 
-// A restore uses its source's own credentials, apart from those that its `with` replaces.
+// A restore uses its source's own credentials, apart from those that its `with` replaces (which
+// stand in the step itself).
 void find_in_restore(const plan::StepNode& step, const std::string& path, const Platform& platform,
                      const Vocabulary& vocabulary, std::vector<LocalSecret>& found) {
   const auto entry = platform.sources.find(step.config.text("source"));
@@ -49,7 +23,7 @@ void find_in_restore(const plan::StepNode& step, const std::string& path, const 
   if (type == nullptr) return;
   Value config = entry->second.config;
   if (step.config.at("with").is(Value::Type::map)) {
-    for (const auto& [name, value] : step.config.at("with").map()) config.set(name, value);
+    for (const auto& [name, value] : step.config.at("with").map()) config.map().erase(name);
   }
   find(config, shape::record(type->fields), path, found);
 }

@@ -184,15 +184,17 @@ TEST_F(OnDisk, TheBundleTakesWhatIsNamedAndMentionedButNoSecret) {
   write("recovery/lib/deep.py", "x");
   write("notes/a.md", "x");
   write("secrets/pw", "hunter2");
-  write("outside-is-not-taken", "x");
+  write("not-named", "x");
+  write("notes/.git/config", "x");
+  write("notes/pw", "hunter2");
   std::filesystem::create_symlink("/etc/hostname", folder_ / "recovery" / "link");
   std::filesystem::create_directory_symlink(folder_, folder_ / "notes" / "loop");
-  const std::string path =
-      write("lifeboat.yaml",
-            with("include: [notes]\nplans:\n  p:\n    files: [recovery/lib]\n    steps:\n"
-                 "      a: { run: { hosts: [python3, recovery/start.py, --port, \"1\", recovery, "
-                 "/etc/passwd, recovery/link, ../x], password: { file: secrets/pw },\n"
-                 "           free: { password: { file: secrets/pw }, dir: recovery } } }\n"));
+  const std::string path = write(
+      "lifeboat.yaml",
+      with("include: [notes]\nplans:\n  p:\n    files: [recovery/lib]\n    steps:\n"
+           "      a: { run: { hosts: [python3, recovery/start.py, --port, \"1\", recovery, "
+           "/etc/passwd, recovery/link, ../x], password: { file: secrets/pw },\n"
+           "           free: { password: { file: notes/pw }, dir: recovery, directory: . } } }\n"));
   const auto platform = load_platform(path, test_vocabulary());
   ASSERT_TRUE(platform) << platform.error().what;
   const auto files = local_files(*platform, test_vocabulary());
