@@ -1,17 +1,15 @@
-// The files source against the real file system of this machine. What only root may do is tested
-// as root (sample_tree.h); what a user may not do, in a child of user 65534.
+// The files source against the real file system of this machine.
 #include "source/files/files_source.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
 
 #include "capture/memory_capture.h"
+#include "source/files/files_fixture.h"
 #include "source/files/sample_tree.h"
 #include "source/files/tree.h"
 #include "source/source_contract.h"
@@ -96,78 +94,7 @@ class FilesWorld final : public World {
 
 LIFEBOAT_SOURCE_CONTRACT(FilesContract, [] { return std::make_unique<FilesWorld>(); });
 
-class FilesSourceTest : public testing::Test {
- protected:
-  FilesSource source(const std::string& name, WalkOptions options = {}) {
-    return FilesSource(scratch_ / name, std::move(options), clock_);
-  }
-  // Captures `name`; the capture is kept for as long as the test.
-  MemoryCapture& captured(const std::string& name, const MemoryCapture* previous = nullptr,
-                          WalkOptions options = {}) {
-    MemoryCapture::Options setup;
-    setup.previous = previous;
-    captures_.push_back(std::make_unique<MemoryCapture>(setup));
-    const auto done = source(name, std::move(options)).capture(op_, *captures_.back());
-    EXPECT_TRUE(done) << (done ? "" : done.error().what);
-    return *captures_.back();
-  }
-  std::vector<std::string> names(const MemoryCapture& capture) {
-    std::vector<std::string> all;
-    const auto cursor = *capture.feed()->items(op_);
-    while (const auto item = *cursor->next(op_)) all.push_back(item->name);
-    return all;
-  }
-  static RestoreOptions options(const std::string& run = "run-1") {
-    RestoreOptions options;
-    options.marker.run = run;
-    options.marker.step = "files";
-    options.marker.generation = 1;
-    options.marker.snapshot = "4f2a91c05d11";
-    return options;
-  }
-  Result<RestoreReport> restore(const std::string& to, const MemoryCapture& from,
-                                const RestoreOptions& with = options()) {
-    return source(to).restore(op_, *from.feed(), with);
-  }
-  std::vector<std::string> failed_checks(const std::string& name, const MemoryCapture& from) {
-    std::vector<std::string> failed;
-    const auto checks = source(name).verify(op_, *from.feed());
-    EXPECT_TRUE(checks) << (checks ? "" : checks.error().what);
-    for (const Check& check : *checks) {
-      if (!check.ok) failed.push_back(check.name);
-    }
-    return failed;
-  }
-  // A capture made by hand, as a hostile writer would.
-  static capture::Item hand_made(const std::string& name, capture::ItemKind kind,
-                                 const std::string& target = "") {
-    capture::Item item;
-    item.name = name;
-    item.kind = kind;
-    item.file = capture::FileMetadata();
-    item.file->mode = 0755;
-    item.file->uid = geteuid();
-    item.file->gid = getegid();
-    item.file->link_target = target;
-    return item;
-  }
-  Result<RestoreReport> restore_items(const std::vector<capture::Item>& items) {
-    MemoryCapture capture;
-    for (const capture::Item& item : items) {
-      EXPECT_TRUE(capture.begin(op_, item));
-      const bool file = item.kind == capture::ItemKind::file;
-      EXPECT_TRUE(!file || capture.write(op_, as_bytes("evil")));
-      EXPECT_TRUE(capture.finish(op_, item));
-    }
-    EXPECT_TRUE(capture.commit(op_, {}));
-    return restore("target", capture);
-  }
-
-  SystemClock clock_;
-  Operation op_{&clock_};
-  ScratchFolder scratch_;
-  std::vector<std::unique_ptr<MemoryCapture>> captures_;
-};
+using FilesSourceTest = FilesFixture;
 
 TEST_F(FilesSourceTest, TheSampleTreeComesBackWithEveryHardKind) {
   make_folder(scratch_ / "from");
@@ -342,43 +269,6 @@ TEST_F(FilesSourceTest, OnlyRestoresWhatWasNamedWithTheFoldersAbove) {
   EXPECT_EQ(restore("to2", capture, only).error().kind, Error::Kind::not_found);
 }
 
-TEST_F(FilesSourceTest, HostileNamesAreRefusedAndNothingIsWritten) {
-  using capture::ItemKind;
-  const std::string outside = scratch_ / "outside";
-  make_folder(outside);
-  const auto folder = [](const std::string& name) { return hand_made(name, ItemKind::directory); };
-  const auto file = [](const std::string& name) { return hand_made(name, ItemKind::file); };
-  const std::vector<std::vector<capture::Item>> attempts = {
-      {file("../outside/x")},
-      {file("..")},
-      {folder("a"), file("a/../../outside/x")},
-      {file("/etc/lifeboat-was-here")},
-      {file("")},
-      {file(std::string("a\0b", 3))},
-      {file("a//b")},
-      {file("./a")},
-      {file(std::string(256, 'x'))},
-      {file("a/b")},  // no folder a
-      {hand_made("a", ItemKind::symlink, outside), file("a/x")},
-      {file("a"), file("a/x")},
-      {hand_made("a", ItemKind::hard_link, "../outside/secret")},
-      {hand_made("a", ItemKind::hard_link, "/etc/passwd")},
-      {hand_made(".", ItemKind::symlink, outside)},
-  };
-  for (const auto& items : attempts) {
-    const auto report = restore_items(items);
-    ASSERT_FALSE(report) << items.back().name;
-    EXPECT_EQ(report.error().kind, Error::Kind::invalid) << report.error().what;
-    EXPECT_FALSE(exists(scratch_ / "target")) << items.back().name;
-    EXPECT_FALSE(exists(scratch_ / ".target.lifeboat.json")) << items.back().name;
-    EXPECT_THAT(*entries_of(open_root(outside)->number()), IsEmpty()) << items.back().name;
-  }
-  const auto to_link = restore_items(
-      {hand_made("a", ItemKind::symlink, "/etc/passwd"), hand_made("b", ItemKind::hard_link, "a")});
-  ASSERT_FALSE(to_link);
-  EXPECT_THAT(to_link.error().what, HasSubstr("which is no file"));
-}
-
 TEST_F(FilesSourceTest, AModifiedModeOwnerTimeLinkOrAttributeIsNamed) {
   make_folder(scratch_ / "from");
   for (const char* name : {"attribute", "content", "mode", "size", "time"}) {
@@ -498,124 +388,6 @@ TEST_F(FilesSourceTest, PreflightNamesTheFolderThatIsMissing) {
   EXPECT_EQ(done.error().kind, Error::Kind::not_found);
   EXPECT_THAT(done.error().what, HasSubstr("nowhere"));
   EXPECT_FALSE(done.error().hint.empty());
-}
-
-// A part that only root can do says so where it is not done.
-bool root_for(const char* what) {
-  if (!running_as_root()) std::printf("not exercised, run as root: %s\n", what);
-  return running_as_root();
-}
-
-// Runs `body` in a child as user 65534; its exit status says whether all in it held.
-int as_nobody(const std::string& scratch, const std::function<bool()>& body) {
-  EXPECT_EQ(chmod(scratch.c_str(), 0777), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    const bool changed = !running_as_root() || (setgid(65534) == 0 && setuid(65534) == 0);
-    _exit(changed && body() ? 0 : 1);
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return status;
-}
-
-TEST_F(FilesSourceTest, AnUnreadableFileIsNamedAndTheRestIsCaptured) {
-  make_folder(scratch_ / "from", 0777);
-  const int status = as_nobody(scratch_.path(), [this] {
-    write_file(scratch_ / "from/a", "readable");
-    write_file(scratch_ / "from/locked", "secret");
-    make_folder(scratch_ / "from/shut");
-    write_file(scratch_ / "from/z", "after it");
-    if (chmod((scratch_ / "from/locked").c_str(), 0) != 0) return false;
-    if (chmod((scratch_ / "from/shut").c_str(), 0) != 0) return false;
-    const auto& capture = captured("from");
-    const auto moments = capture.feed()->moments();
-    return moments.partial && moments.remarks.size() == 2 &&
-           moments.remarks[0] == "locked: cannot be read: Permission denied" &&
-           moments.remarks[1].starts_with("shut: cannot be read") &&
-           names(capture) == std::vector<std::string>{".", "a", "shut", "z"};
-  });
-  EXPECT_EQ(status, 0);
-}
-
-TEST_F(FilesSourceTest, WithoutRootWhatCannotBeSetIsARemarkAndSetuidIsDropped) {
-  if (!root_for("files of two owners")) return;
-  make_folder(scratch_ / "from");
-  write_file(scratch_ / "from/program", "of root");
-  ASSERT_EQ(chmod((scratch_ / "from/program").c_str(), 04755), 0);
-  ASSERT_EQ(mknod((scratch_ / "from/device").c_str(), S_IFCHR | 0600, 0x0103), 0);
-  const auto& capture = captured("from");
-  const int status = as_nobody(scratch_.path(), [&] {
-    const auto report = restore("to", capture);
-    struct stat seen = {};
-    const bool looked = stat((scratch_ / "to/program").c_str(), &seen) == 0;
-    return report && report->remarks.size() == 2 &&
-           report->remarks[0].starts_with("device: device node could not be put back") &&
-           report->remarks[1].find("owner could not be put back") != std::string::npos && looked &&
-           (seen.st_mode & 07777) == 0755 && !failed_checks("to", capture).empty();
-  });
-  EXPECT_EQ(status, 0);
-}
-
-// A small file system of its own, for as long as the test.
-class MountedFolder {
- public:
-  MountedFolder(const std::string& path, const char* size) : path_(path) {
-    make_folder(path);
-    mounted_ = mount("none", path.c_str(), "tmpfs", 0, size) == 0;
-  }
-  MountedFolder(const MountedFolder&) = delete;
-  MountedFolder& operator=(const MountedFolder&) = delete;
-  ~MountedFolder() {
-    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-
- private:
-  std::string path_;
-  bool mounted_ = false;
-};
-
-TEST_F(FilesSourceTest, AMountPointIsFilledInPlace) {
-  if (!root_for("mounting")) return;
-  make_folder(scratch_ / "from");
-  write_file(scratch_ / "from/x", "x");
-  make_folder(scratch_ / "from/y", 0711);
-  const auto& capture = captured("from");
-  const MountedFolder target(scratch_ / "to", "size=4m");
-  ASSERT_TRUE(target.mounted());
-  for (int time = 0; time < 2; ++time) {
-    const auto report = restore("to", capture);
-    ASSERT_TRUE(report) << report.error().what;
-    EXPECT_THAT(failed_checks("to", capture), IsEmpty());
-  }
-  EXPECT_EQ(restore("to", capture, options("run-2")).error().effective_code(),
-            Error::Code::refused);
-  const MountedFolder foreign(scratch_ / "foreign", "size=4m");
-  write_file(scratch_ / "foreign/theirs", "x");
-  RestoreOptions keep = options();
-  keep.foreign = Foreign::keep_aside;
-  const auto refused = restore("foreign", capture, keep);
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().what, HasSubstr("mount point"));
-  EXPECT_EQ(read_file(scratch_ / "foreign/theirs"), "x");
-}
-
-TEST_F(FilesSourceTest, AFullDiskIsToldWithFiguresAndLeavesNothingBehind) {
-  if (!root_for("mounting")) return;
-  make_folder(scratch_ / "from");
-  write_file(scratch_ / "from/a", std::string(1 << 20, 'a'));
-  write_file(scratch_ / "from/b", std::string(3 << 20, 'b'));
-  const auto& capture = captured("from");
-  const MountedFolder disk(scratch_ / "disk", "size=2m");
-  ASSERT_TRUE(disk.mounted());
-  const auto full = restore("disk/to", capture);
-  ASSERT_FALSE(full);
-  EXPECT_EQ(full.error().effective_code(), Error::Code::no_space);
-  EXPECT_THAT(full.error().hint, HasSubstr("still to be written: "));
-  EXPECT_FALSE(exists(scratch_ / "disk/.to.lifeboat-run-1"));
-  EXPECT_FALSE(exists(scratch_ / "disk/to"));
-  EXPECT_FALSE(source("disk/to").target(op_)->marker->done);
 }
 
 TEST(FilesType, TakesAPathAloneAndPutsItElsewhereForARestore) {

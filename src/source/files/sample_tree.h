@@ -11,6 +11,9 @@ namespace lifeboat::source::files {
 class ScratchFolder {
  public:
   ScratchFolder();
+  // In memory where the machine has a file system there that keeps user attributes: for tests that
+  // make trees by the hundred, whose restores would wait for the disk each time.
+  static ScratchFolder in_memory();
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   ~ScratchFolder();
@@ -18,6 +21,7 @@ class ScratchFolder {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  explicit ScratchFolder(const std::string& below);
   std::string path_;
 };
 

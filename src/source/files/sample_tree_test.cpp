@@ -150,13 +150,29 @@ void fill_as_root(const std::string& path) {
                             20));
 }
 
+std::string temporary() {
+  const char* below = std::getenv("TMPDIR");
+  return below != nullptr ? below : "/tmp";
+}
+
 }  // namespace
 
-ScratchFolder::ScratchFolder() {
-  const char* below = std::getenv("TMPDIR");
-  std::string pattern = std::string(below != nullptr ? below : "/tmp") + "/lifeboat-files-XXXXXX";
+ScratchFolder::ScratchFolder(const std::string& below) {
+  std::string pattern = below + "/lifeboat-files-XXXXXX";
   must(mkdtemp(pattern.data()) != nullptr, pattern);
   path_ = pattern;
+}
+
+ScratchFolder::ScratchFolder() : ScratchFolder(temporary()) {}
+
+ScratchFolder ScratchFolder::in_memory() {
+  const std::string memory = "/dev/shm";
+  bool keeps_attributes = false;
+  if (access(memory.c_str(), W_OK) == 0) {
+    const ScratchFolder trial(memory);
+    keeps_attributes = lsetxattr(trial.path_.c_str(), "user.trial", "x", 1, 0) == 0;
+  }
+  return ScratchFolder(keeps_attributes ? memory : temporary());
 }
 
 ScratchFolder::~ScratchFolder() {
