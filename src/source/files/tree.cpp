@@ -62,7 +62,9 @@ Result<Level> descend(int parent, const std::string& base) {
   level.base = base;
   // It is going anyway: a folder without rights for its owner must not be in the way.
   TRY(const struct stat seen, look_at(parent, base));
-  if ((seen.st_mode & 0700) != 0700) fchmodat(parent, base.c_str(), 0700, 0);
+  if ((seen.st_mode & 0700) != 0700 && fchmodat(parent, base.c_str(), 0700, 0) != 0) {
+    return fail(system_error(errno, base));
+  }
   level.folder = Descriptor(openat(parent, base.c_str(), folder_flags | O_NOFOLLOW));
   if (!level.folder.open()) return fail(system_error(errno, base));
   TRY(level.left, entries_of(level.folder.number()));
