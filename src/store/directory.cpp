@@ -1,6 +1,10 @@
 // Names map one to one to paths below the root. Every step of the way is opened relative to the
 // one before, without following links, so that whoever may write into the directory cannot make us
 // write or read elsewhere.
+//
+// Temporary names are random: several processes, on several machines with the same process ids,
+// may share the directory, and one that reused another's temporary would link its half-written
+// bytes under an object's name.
 #include "store/directory.h"
 
 #include <dirent.h>
@@ -11,15 +15,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <set>
+
+#include "base/mutex.h"
+#include "base/random.h"
 
 namespace lifeboat::store {
 namespace {
 
 constexpr auto stale_after = std::chrono::hours(24);
 constexpr const char* temporary_folder = "tmp";
+constexpr int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 class Descriptor {
  public:
@@ -39,6 +47,26 @@ class Descriptor {
   int fd_;
 };
 
+// The entries of a folder, without "." and "..".  Answers an errno, 0 when all were read.
+int read_entries(int folder, std::vector<std::string>& leaves) {
+  const int own = ::openat(folder, ".", folder_flags);
+  DIR* stream = own < 0 ? nullptr : ::fdopendir(own);
+  if (stream == nullptr) {
+    const int error = errno;
+    if (own >= 0) ::close(own);
+    return error;
+  }
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream)) {
+    const std::string leaf = entry->d_name;
+    if (leaf != "." && leaf != "..") leaves.push_back(leaf);
+    errno = 0;
+  }
+  const int error = errno;
+  ::closedir(stream);
+  return error;
+}
+
 struct Place {  // an open folder, and the last component of a name in it
   Descriptor folder;
   std::string leaf;
@@ -55,23 +83,32 @@ class DirectoryStore final : public Store {
   Result<std::uint64_t> size(const Operation& op, const std::string& name) override;
   Result<void> remove(const Operation& op, const std::string& name) override;
   Result<std::vector<std::string>> list(const Operation& op, const std::string& prefix) override;
-  std::string describe() const override { return "directory " + path_.string(); }
+  std::string describe() const override { return "directory " + printable(path_.string()); }
 
   Result<void> remove_stale_temporaries(const Clock& clock);
 
  private:
   tl::unexpected<Error> failed(const std::string& what, int error, std::uint64_t needed = 0) const;
-  Result<Place> find(const std::string& name, bool make_folders);
+  // Opens the folder that holds `name`.  Errors: not_found when there is none.
+  Result<Place> find(const std::string& name);
+  // The same; makes what is missing, and sees that all of the way survives a power cut.
+  Result<Place> make(const std::string& name);
+  // Opens the next folder of the way. The descriptor is none, with errno, when it cannot.
+  Descriptor step(const Place& place, bool may_make);
   Result<Descriptor> open_object(const std::string& name);
-  Result<std::string> write_temporary(const Operation& op, const std::string& name, ByteView bytes);
-  Result<Put> link_temporary(const std::string& temporary, const std::string& name, ByteView bytes);
+  Result<Descriptor> open_temporaries();
+  Result<void> write_all(const Operation& op, int file, const std::string& name, ByteView bytes);
+  Result<Put> link_object(const Place& temporary, const std::string& name, ByteView bytes);
   Result<bool> holds(const std::string& name, ByteView bytes);
   Result<void> list_folder(const Operation& op, const std::string& prefix,
                            std::vector<std::string>& names);
 
   const std::filesystem::path path_;
   const Descriptor root_;
-  std::atomic<std::uint64_t> next_temporary_ = 0;
+  SystemRandom random_;
+  Mutex mutex_;
+  // Folders whose entry in their own folder is known to be on disk.
+  std::set<std::string, std::less<>> durable_ GUARDED_BY(mutex_);
 };
 
 tl::unexpected<Error> DirectoryStore::failed(const std::string& what, int error,
@@ -89,98 +126,144 @@ tl::unexpected<Error> DirectoryStore::failed(const std::string& what, int error,
                 Error::Code::no_space);
   }
   if (error == EACCES || error == EPERM || error == EROFS || error == ELOOP) {
-    return fail(Error::Kind::denied, text, "the folder must belong to the user who runs this");
+    return fail(Error::Kind::denied, text,
+                error == ELOOP ? "links are not followed: move it away, and run 'lifeboat check'"
+                               : "the folder must belong to the user who runs this");
   }
   return fail(Error::Kind::unavailable, text,
               error == EIO ? "the disk reports errors: look at the kernel's log" : "");
 }
 
-// Opens the folder that holds `name`.  Errors: not_found when a folder is missing.
-Result<Place> DirectoryStore::find(const std::string& name, bool make_folders) {
-  constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  Place place{Descriptor(::openat(root_.get(), ".", flags)), {}};
+Descriptor DirectoryStore::step(const Place& place, bool may_make) {
+  Descriptor next(::openat(place.folder.get(), place.leaf.c_str(), folder_flags));
+  if (next || errno != ENOENT || !may_make) return next;
+  if (::mkdirat(place.folder.get(), place.leaf.c_str(), 0700) != 0 && errno != EEXIST) {
+    return next;
+  }
+  return Descriptor(::openat(place.folder.get(), place.leaf.c_str(), folder_flags));
+}
+
+Result<Place> DirectoryStore::find(const std::string& name) {
+  Place place{Descriptor(::openat(root_.get(), ".", folder_flags)), {}};
   if (!place.folder) return failed("cannot be opened", errno);
   std::string_view rest = name;
   for (std::size_t slash = rest.find('/'); slash != std::string_view::npos;
        slash = rest.find('/')) {
-    const std::string component(rest.substr(0, slash));
-    Descriptor next(::openat(place.folder.get(), component.c_str(), flags));
-    if (!next && errno == ENOENT && make_folders) {
-      const bool made = ::mkdirat(place.folder.get(), component.c_str(), 0700) == 0;
-      if (!made && errno != EEXIST) return failed("folder of " + name, errno, 4096);
-      // The folder must survive a power cut before an object in it can.
-      if (made && ::fsync(place.folder.get()) != 0) return failed("folder of " + name, errno);
-      next = Descriptor(::openat(place.folder.get(), component.c_str(), flags));
-    }
-    if (!next && errno == ENOENT) return fail(no_object(name));
-    if (!next) return failed(name, errno == ENOTDIR ? ELOOP : errno);
+    place.leaf = rest.substr(0, slash);
+    Descriptor next = step(place, false);
+    // ENOTDIR: an object, or a link, which is not followed; either way no folder of ours.
+    if (!next && (errno == ENOENT || errno == ENOTDIR)) return fail(no_object(name));
+    if (!next) return failed(name, errno);
     place.folder = std::move(next);
     rest.remove_prefix(slash + 1);
   }
-  place.leaf = std::string(rest);
+  place.leaf = rest;
   return place;
 }
 
-// A failed fsync means that pages may be lost for good: the file is given up, never synced again.
-Result<std::string> DirectoryStore::write_temporary(const Operation& op, const std::string& name,
-                                                    ByteView bytes) {
-  const std::string temporary =
-      fmt::format("{}/{}-{}", temporary_folder, ::getpid(), next_temporary_.fetch_add(1));
-  if (::mkdirat(root_.get(), temporary_folder, 0700) != 0 && errno != EEXIST) {
-    return failed(temporary_folder, errno, bytes.size());
-  }
-  ::unlinkat(root_.get(), temporary.c_str(), 0);  // of a dead process with our pid
-  const Descriptor file(::openat(root_.get(), temporary.c_str(),
-                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
-  if (!file) return failed(name, errno, bytes.size());
-  Result<void> written;
-  for (std::size_t at = 0; at < bytes.size() && written;) {
-    const std::size_t slice = std::min<std::size_t>(bytes.size() - at, 8u << 20);
-    const ssize_t put = ::write(file.get(), bytes.data() + at, slice);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) {
-      written = failed(name, errno, bytes.size());
-    } else {
-      at += static_cast<std::size_t>(put);
-      written = op.proceed();
+// Also a folder that exists may be another writer's of this very moment, not on disk yet: the
+// first time that a folder is met, the one above it is synced.
+Result<Place> DirectoryStore::make(const std::string& name) {
+  Place place{Descriptor(::openat(root_.get(), ".", folder_flags)), {}};
+  if (!place.folder) return failed("cannot be opened", errno);
+  std::size_t start = 0;
+  for (std::size_t slash = name.find('/'); slash != std::string::npos;
+       slash = name.find('/', start)) {
+    place.leaf = name.substr(start, slash - start);
+    Descriptor next = step(place, true);
+    if (!next && errno == ENOTDIR) {
+      return fail(Error::Kind::denied,
+                  fmt::format("{}: {} is no folder", describe(), name.substr(0, slash)),
+                  "something else wrote there: move it away, and run 'lifeboat check'");
     }
+    if (!next) return failed("folder of " + name, errno, 4096);
+    const auto known = [&] {
+      const MutexLock lock(mutex_);
+      return durable_.contains(std::string_view(name).substr(0, slash));
+    };
+    if (!known()) {
+      if (::fsync(place.folder.get()) != 0) return failed("folder of " + name, errno, 4096);
+      const MutexLock lock(mutex_);
+      durable_.insert(name.substr(0, slash));
+    }
+    place.folder = std::move(next);
+    start = slash + 1;
   }
-  if (written && ::fsync(file.get()) != 0) written = failed(name, errno, bytes.size());
-  if (!written) {
-    ::unlinkat(root_.get(), temporary.c_str(), 0);
-    return fail(std::move(written).error());
-  }
-  return temporary;
+  place.leaf = name.substr(start);
+  return place;
 }
 
-Result<Put> DirectoryStore::link_temporary(const std::string& temporary, const std::string& name,
-                                           ByteView bytes) {
-  TRY(const Place place, find(name, true));
-  if (::linkat(root_.get(), temporary.c_str(), place.folder.get(), place.leaf.c_str(), 0) != 0) {
-    if (errno != EEXIST) return failed(name, errno, bytes.size());
-    TRY(const bool ours, holds(name, bytes));
-    return ours ? Put::created : Put::exists;
+Result<Descriptor> DirectoryStore::open_temporaries() {
+  Place place{Descriptor(::openat(root_.get(), ".", folder_flags)), temporary_folder};
+  if (!place.folder) return failed("cannot be opened", errno);
+  Descriptor folder = step(place, true);
+  if (!folder) return failed(temporary_folder, errno, 4096);
+  return folder;
+}
+
+// A failed fsync means that pages may be lost for good: the file is given up, never synced again.
+Result<void> DirectoryStore::write_all(const Operation& op, int file, const std::string& name,
+                                       ByteView bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    TRY_DO(op.proceed());
+    const std::size_t slice = std::min<std::size_t>(bytes.size() - at, 8u << 20);
+    const ssize_t put = ::write(file, bytes.data() + at, slice);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return failed(name, errno, bytes.size());
+    at += static_cast<std::size_t>(put);
   }
+  if (::fchmod(file, 0400) != 0) return failed(name, errno);  // whatever the umask
+  if (::fsync(file) != 0) return failed(name, errno, bytes.size());
+  return {};
+}
+
+Result<Put> DirectoryStore::link_object(const Place& temporary, const std::string& name,
+                                        ByteView bytes) {
+  TRY(const Place place, make(name));
+  const bool linked = ::linkat(temporary.folder.get(), temporary.leaf.c_str(), place.folder.get(),
+                               place.leaf.c_str(), 0) == 0;
+  if (!linked && errno != EEXIST) return failed(name, errno, bytes.size());
+  // Also when another was first: what is built on its object must not outlive it.
   if (::fsync(place.folder.get()) != 0) return failed(name, errno, bytes.size());
-  return Put::created;
+  if (linked) return Put::created;
+  TRY(const bool ours, holds(name, bytes));
+  return ours ? Put::created : Put::exists;
 }
 
 Result<Put> DirectoryStore::put(const Operation& op, const std::string& name, ByteView bytes) {
   TRY_DO(op.proceed());
   TRY_DO(check_name(name));
-  TRY(const std::string temporary, write_temporary(op, name, bytes));
-  auto outcome = link_temporary(temporary, name, bytes);
-  ::unlinkat(root_.get(), temporary.c_str(), 0);
+  TRY(Descriptor folder, open_temporaries());
+  const Place temporary{std::move(folder), to_hex(random_.array<16>())};
+  const Descriptor file(::openat(temporary.folder.get(), temporary.leaf.c_str(),
+                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+  if (!file) return failed(name, errno, bytes.size());
+  const auto written = write_all(op, file.get(), name, bytes);
+  Result<Put> outcome = Put::exists;
+  if (written) {
+    outcome = link_object(temporary, name, bytes);
+  } else {
+    outcome = fail(written.error());
+  }
+  ::unlinkat(temporary.folder.get(), temporary.leaf.c_str(), 0);
   return outcome;
 }
 
 Result<Descriptor> DirectoryStore::open_object(const std::string& name) {
   TRY_DO(check_name(name));
-  TRY(const Place place, find(name, false));
-  Descriptor file(
-      ::openat(place.folder.get(), place.leaf.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  TRY(const Place place, find(name));
+  // Non-blocking: a FIFO that somebody left there must not hold us up.
+  Descriptor file(::openat(place.folder.get(), place.leaf.c_str(),
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file && errno == ENOENT) return fail(no_object(name));
   if (!file) return failed(name, errno);
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) return failed(name, errno);
+  if (S_ISDIR(status.st_mode)) return fail(no_object(name));
+  if (!S_ISREG(status.st_mode)) {
+    return fail(Error::Kind::denied, fmt::format("{}: {} is no regular file", describe(), name),
+                "something else wrote there: move it away, and run 'lifeboat check'");
+  }
   return file;
 }
 
@@ -192,12 +275,10 @@ Result<bool> DirectoryStore::holds(const std::string& name, ByteView bytes) {
   Bytes buffer(std::min<std::size_t>(bytes.size(), 1u << 20));
   for (std::size_t at = 0; at < bytes.size();) {
     const ssize_t got = ::pread(file.get(), buffer.data(), buffer.size(), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed(name, errno);
-    if (got == 0) return false;
-    const auto count = static_cast<std::size_t>(got);
-    if (!std::equal(buffer.begin(), buffer.begin() + got, bytes.begin() + static_cast<long>(at))) {
-      return false;
-    }
+    const auto count = std::min(static_cast<std::size_t>(got), bytes.size() - at);
+    if (count == 0 || std::memcmp(buffer.data(), bytes.data() + at, count) != 0) return false;
     at += count;
   }
   return true;
@@ -237,11 +318,12 @@ Result<std::uint64_t> DirectoryStore::size(const Operation& op, const std::strin
 Result<void> DirectoryStore::remove(const Operation& op, const std::string& name) {
   TRY_DO(op.proceed());
   TRY_DO(check_name(name));
-  auto place = find(name, false);
+  auto place = find(name);
   if (!place && place.error().kind == Error::Kind::not_found) return {};
   if (!place) return fail(std::move(place).error());
   if (::unlinkat(place->folder.get(), place->leaf.c_str(), 0) != 0) {
-    return errno == ENOENT ? Result<void>{} : failed(name, errno);
+    // A folder is no object: the object is absent.
+    if (errno != ENOENT && errno != EISDIR) return failed(name, errno);
   }
   if (::fsync(place->folder.get()) != 0) return failed(name, errno);
   return {};
@@ -250,24 +332,17 @@ Result<void> DirectoryStore::remove(const Operation& op, const std::string& name
 Result<void> DirectoryStore::list_folder(const Operation& op, const std::string& prefix,
                                          std::vector<std::string>& names) {
   TRY_DO(op.proceed());
-  auto place = find(prefix + "x", false);  // the folder that "prefix/x" would stand in
+  auto place = find(prefix + "x");  // the folder that "prefix/x" would stand in
   if (!place && place.error().kind == Error::Kind::not_found) return {};
   if (!place) return fail(std::move(place).error());
-  const int fd = ::openat(place->folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* folder = fd < 0 ? nullptr : ::fdopendir(fd);
-  if (folder == nullptr) return failed(prefix, errno);
-  std::vector<std::string> folders;
-  while (const dirent* entry = ::readdir(folder)) {
-    const std::string leaf = entry->d_name;
-    if (leaf == "." || leaf == ".." || (prefix.empty() && leaf == temporary_folder)) continue;
+  std::vector<std::string> leaves;
+  if (const int error = read_entries(place->folder.get(), leaves)) return failed(prefix, error);
+  for (const std::string& leaf : leaves) {
+    if (!check_name(prefix + leaf)) continue;
     struct stat status{};
     if (::fstatat(place->folder.get(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (S_ISDIR(status.st_mode)) folders.push_back(leaf);
-    if (S_ISREG(status.st_mode) && check_name(prefix + leaf)) names.push_back(prefix + leaf);
-  }
-  ::closedir(folder);
-  for (const std::string& leaf : folders) {
-    if (check_name(prefix + leaf)) TRY_DO(list_folder(op, prefix + leaf + "/", names));
+    if (S_ISDIR(status.st_mode)) TRY_DO(list_folder(op, prefix + leaf + "/", names));
+    if (S_ISREG(status.st_mode)) names.push_back(prefix + leaf);
   }
   return {};
 }
@@ -283,19 +358,55 @@ Result<std::vector<std::string>> DirectoryStore::list(const Operation& op,
 
 // Temporaries of processes that died. Young ones may belong to somebody who still writes.
 Result<void> DirectoryStore::remove_stale_temporaries(const Clock& clock) {
-  const int fd = ::openat(root_.get(), temporary_folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (fd < 0) return errno == ENOENT ? Result<void>{} : failed(temporary_folder, errno);
-  DIR* folder = ::fdopendir(fd);
-  if (folder == nullptr) return failed(temporary_folder, errno);
+  const Descriptor folder(::openat(root_.get(), temporary_folder, folder_flags));
+  if (!folder) return errno == ENOENT ? Result<void>{} : failed(temporary_folder, errno);
+  std::vector<std::string> leaves;
+  if (const int error = read_entries(folder.get(), leaves)) return failed(temporary_folder, error);
   const auto oldest = std::chrono::nanoseconds(clock.wall().ns) - stale_after;
-  while (const dirent* entry = ::readdir(folder)) {
+  for (const std::string& leaf : leaves) {
     struct stat status{};
-    if (::fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (::fstatat(folder.get(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (S_ISREG(status.st_mode) && std::chrono::seconds(status.st_mtim.tv_sec) < oldest) {
-      ::unlinkat(fd, entry->d_name, 0);
+      ::unlinkat(folder.get(), leaf.c_str(), 0);
     }
   }
-  ::closedir(folder);
+  return {};
+}
+
+tl::unexpected<Error> cannot_open(const std::filesystem::path& path, int error) {
+  const std::string text = fmt::format("directory {}: ", printable(path.string()));
+  if (error == ENOENT) {
+    return fail(Error::Kind::not_found, text + "there is no repository",
+                "check the path; is the disk mounted? `lifeboat init` makes a new one",
+                Error::Code::repository_missing);
+  }
+  if (error == ENOTDIR) return fail(Error::Kind::invalid, text + "is no directory");
+  if (error == EACCES || error == EPERM) {
+    return fail(Error::Kind::denied, text + std::strerror(error),
+                "run as the user to whom it belongs");
+  }
+  return fail(Error::Kind::unavailable, text + std::strerror(error));
+}
+
+// The new directory's own entry must survive a power cut as well.
+Result<void> make_root(const std::filesystem::path& path) {
+  const std::string text = fmt::format("directory {}: ", printable(path.string()));
+  if (::mkdir(path.c_str(), 0700) != 0) {
+    if (errno == EEXIST) return {};
+    if (errno == ENOENT || errno == ENOTDIR) {
+      return fail(errno == ENOENT ? Error::Kind::not_found : Error::Kind::invalid,
+                  text + "the folder above it does not exist", "make that one first",
+                  Error::Code::general);
+    }
+    const bool full = errno == ENOSPC || errno == EDQUOT;
+    return fail(full ? Error::Kind::unavailable : Error::Kind::denied,
+                text + "cannot be made: " + std::strerror(errno),
+                full ? "make room there" : "make it by hand, or run as another user",
+                full ? Error::Code::no_space : Error::Code::automatic);
+  }
+  const auto above = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const Descriptor folder(::open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::fsync(folder.get()) != 0) return cannot_open(above, errno);
   return {};
 }
 
@@ -303,21 +414,9 @@ Result<void> DirectoryStore::remove_stale_temporaries(const Clock& clock) {
 
 Result<std::unique_ptr<Store>> open_directory(const std::filesystem::path& path, bool create,
                                               const Clock& clock) {
-  if (create && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return fail(errno == ENOENT ? Error::Kind::not_found : Error::Kind::denied,
-                fmt::format("directory {}: {}", path.string(), std::strerror(errno)),
-                "make the folder above it first");
-  }
+  if (create) TRY_DO(make_root(path));
   Descriptor root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root && errno == ENOENT) {
-    return fail(Error::Kind::not_found, "directory " + path.string() + ": there is no repository",
-                "check the path; is the disk mounted? `lifeboat init` makes a new one",
-                Error::Code::repository_missing);
-  }
-  if (!root) {
-    return fail(errno == ENOTDIR ? Error::Kind::invalid : Error::Kind::denied,
-                fmt::format("directory {}: {}", path.string(), std::strerror(errno)));
-  }
+  if (!root) return cannot_open(path, errno);
   auto store = std::make_unique<DirectoryStore>(path, std::move(root));
   // Only a convenience: whoever may only read must still be able to open.
   (void)store->remove_stale_temporaries(clock);

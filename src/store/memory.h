@@ -35,7 +35,7 @@ class MemoryStore final : public Store {
 
   Result<Put> put(const Operation& op, const std::string& name, ByteView bytes) override;
   Result<Bytes> get(const Operation& op, const std::string& name,
-                    std::optional<Range> range) override;
+                    std::optional<Range> range = std::nullopt) override;
   Result<std::uint64_t> size(const Operation& op, const std::string& name) override;
   Result<void> remove(const Operation& op, const std::string& name) override;
   Result<std::vector<std::string>> list(const Operation& op, const std::string& prefix) override;
