@@ -19,6 +19,12 @@ Result<bool> put_once(const Operation& op, store::Store& store, const std::strin
   return std::ranges::equal(stored, bytes);
 }
 
+// Whether an attempt may be followed by another one.
+bool transient(const Error& error, int attempt) {
+  return error.kind == Error::Kind::unavailable && error.code != Error::Code::no_space &&
+         attempt < attempts_max;
+}
+
 }  // namespace
 
 Result<bool> present(const Operation& op, store::Store& store, const std::string& name) {
@@ -53,9 +59,15 @@ Result<bool> put_settled(const Operation& op, store::Store& store, const std::st
                          ByteView bytes) {
   for (int attempt = 1;; ++attempt) {
     auto done = put_once(op, store, name, bytes);
-    const bool again = !done && done.error().kind == Error::Kind::unavailable &&
-                       done.error().code != Error::Code::no_space && attempt < attempts_max;
-    if (!again) return done;
+    if (done || !transient(done.error(), attempt)) return done;
+    TRY_DO(op.pause(first_pause * (1 << attempt)));
+  }
+}
+
+Result<void> remove_settled(const Operation& op, store::Store& store, const std::string& name) {
+  for (int attempt = 1;; ++attempt) {
+    auto done = store.remove(op, name);
+    if (done || !transient(done.error(), attempt)) return done;
     TRY_DO(op.pause(first_pause * (1 << attempt)));
   }
 }

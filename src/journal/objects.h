@@ -21,5 +21,7 @@ Result<bool> present(const Operation& op, store::Store& store, const std::string
 // Answers false when the name holds other bytes.  Errors: as Store::put.
 Result<bool> put_settled(const Operation& op, store::Store& store, const std::string& name,
                          ByteView bytes);
+// Removes with the same patience.
+Result<void> remove_settled(const Operation& op, store::Store& store, const std::string& name);
 
 }  // namespace lifeboat::journal

@@ -116,10 +116,10 @@ Result<void> Vault::destroy(const Operation& op) {
     key_.reset();
     next_.reset();
   }
-  TRY_DO(repository_.store().remove(op, prefix_ + "key"));
+  TRY_DO(remove_settled(op, repository_.store(), prefix_ + "key"));
   // From the last to the first: a crash between leaves a run of numbers that is found again.
   TRY(std::uint64_t left, first_absent(op, repository_.store(), prefix_));
-  while (left > 0) TRY_DO(repository_.store().remove(op, prefix_ + number_hex(--left)));
+  while (left > 0) TRY_DO(remove_settled(op, repository_.store(), prefix_ + number_hex(--left)));
   return {};
 }
 

@@ -133,7 +133,13 @@ Result<void> Drive::end_run() {
   const Operation op{setup_.around.clock};
   TRY_DO(journal_.flush(op));
   TRY_DO(ledger_.record({event::run_end(end)}));
-  if (all_done && !setup_.keep_vault) TRY_DO(journal_.destroy_vault(op));
+  if (!all_done || setup_.keep_vault) return {};
+  // The platform is back whatever becomes of the vault: that it is still there is said, not failed.
+  if (const auto destroyed = journal_.destroy_vault(op); !destroyed) {
+    ledger_.note(event::run_remark("the vault is not deleted yet: " + destroyed.error().what +
+                                   "; resuming the run deletes it"));
+    return journal_.flush(op);
+  }
   return {};
 }
 

@@ -63,7 +63,12 @@ Outcome outcome_of(const Ledger& ledger, bool fresh, std::optional<Error> halted
 // The run is done; whoever ended it may have died before the vault was gone.
 Result<Outcome> look_back(const Operation& op, journal::Journal& journal, RunState state,
                           bool keep_vault) {
-  if (!keep_vault) TRY_DO(journal.destroy_vault(op));
+  if (!keep_vault) {
+    const auto destroyed = journal.destroy_vault(op);
+    if (!destroyed) {
+      state.remarks.push_back("the vault is not deleted yet: " + destroyed.error().what);
+    }
+  }
   return Outcome{std::move(state), journal.freshness_proven(), std::nullopt};
 }
 

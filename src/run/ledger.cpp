@@ -1,5 +1,7 @@
 #include "run/ledger.h"
 
+#include <algorithm>
+
 #include "run/events.h"
 #include "run/sealed_values.h"
 
@@ -99,18 +101,47 @@ plan::Scope Ledger::scope() const {
   return scope;
 }
 
-Result<void> Ledger::step_observed(const std::string& step, const plan::Observation& seen) {
+// A step that was given a secret may have put it into a text: no text leaves without being masked.
+plan::Verification Ledger::masked(plan::Verification proof) const {
+  const auto mask = [this](std::string& text) { text = launcher_.masked(text); };
+  for (plan::Check& check : proof.checks) {
+    mask(check.name);
+    mask(check.expected);
+    mask(check.actual);
+  }
+  for (auto* texts : {&proof.losses, &proof.kept_aside, &proof.left_running, &proof.remarks}) {
+    std::ranges::for_each(*texts, mask);
+  }
+  taint_known(proof.outputs);
+  return proof;
+}
+
+// An output that holds a known secret is one, whether the step said so or not.
+void Ledger::taint_known(Value& value) const {
+  if (value.is(Value::Type::string)) {
+    if (launcher_.masked(value.string()) != value.string()) value.taint();
+  } else if (value.is(Value::Type::list)) {
+    for (Value& item : value.list()) taint_known(item);
+  } else if (value.is(Value::Type::map)) {
+    for (auto& [key, member] : value.map()) taint_known(member);
+  }
+}
+
+Result<void> Ledger::step_observed(const std::string& step, plan::Observation seen) {
   const Operation op = operation();
   const PutSecret put = [&](const std::string& name, const Secret& value) {
     return journal_.put_secret(op, name, value);
   };
+  taint_known(seen.before);
+  seen.summary = launcher_.masked(seen.summary);
   TRY(const Value before, to_handles(seen.before, step + ".before", put));
   note(event::observed(step, seen, before));
   return {};
 }
 
-Result<void> Ledger::step_done(const std::string& step, const plan::Verification& proof,
+Result<void> Ledger::step_done(const std::string& step, const plan::Verification& found,
                                std::chrono::nanoseconds took) {
+  const plan::Verification proof = masked(found);
   const Operation op = operation();
   const PutSecret put = [&](const std::string& name, const Secret& value) {
     return journal_.put_secret(op, name, value);

@@ -39,9 +39,9 @@ class Ledger {
   const Pins& pins() const { return pins_; }
 
   // Journals the end of a step; its outputs are there for others when this answers.
-  Result<void> step_done(const std::string& step, const plan::Verification& proof,
+  Result<void> step_done(const std::string& step, const plan::Verification& found,
                          std::chrono::nanoseconds took);
-  Result<void> step_observed(const std::string& step, const plan::Observation& seen);
+  Result<void> step_observed(const std::string& step, plan::Observation seen);
   // The secret that the step keeps under this name: the one of before, or a new one, durable.
   Result<Secret> keep_secret(const std::string& step, const std::string& name,
                              const std::function<Secret()>& make);
@@ -50,6 +50,8 @@ class Ledger {
  private:
   Operation operation() const { return {&clock_}; }
   void believe(const journal::Event& event);
+  plan::Verification masked(plan::Verification proof) const;
+  void taint_known(Value& value) const;
 
   journal::Journal& journal_;
   Launcher& launcher_;

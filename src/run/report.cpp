@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "run/text.h"
 
@@ -55,6 +56,16 @@ void add_all(std::vector<std::string>& to, const std::string& step,
   for (const std::string& text : texts) to.push_back(step + ": " + text);
 }
 
+// In the order in which they began; those that did not, last and in the order of the plan.
+void sort_by_start(std::vector<ReportStep>& steps) {
+  std::multimap<std::chrono::nanoseconds, ReportStep> sorted;  // keeps the order of equals
+  for (ReportStep& step : steps) {
+    sorted.emplace(step.start.value_or(std::chrono::nanoseconds::max()), std::move(step));
+  }
+  steps.clear();
+  for (auto& [start, step] : sorted) steps.push_back(std::move(step));
+}
+
 void add_steps(Report& report, const RunState& state) {
   for (const plan::StepNode& node : state.pins.plan.steps) {
     const StepState& step = state.step(node.name);
@@ -70,9 +81,7 @@ void add_steps(Report& report, const RunState& state) {
     add_all(report.remarks, node.name, step.remarks);
     add_all(report.remarks, node.name, step.retries);
   }
-  std::ranges::stable_sort(report.steps, {}, [](const ReportStep& step) {
-    return step.start.value_or(std::chrono::nanoseconds::max());
-  });
+  sort_by_start(report.steps);
 }
 
 void add_critical_path(Report& report, const RunState& state) {

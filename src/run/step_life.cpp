@@ -186,6 +186,11 @@ Result<void> StepLife::end_with(const Operation& op, Error error) {
     if (error.hint.empty())
       error.hint = "raise `timeout:` of the step, or find out what it waits for";
   }
+  for (plan::Check& check : failed_checks_) {
+    for (auto* text : {&check.name, &check.expected, &check.actual}) {
+      *text = around_.launcher->masked(*text);
+    }
+  }
   ledger_.note(event::failed(node_.name, error, failed_checks_, took()));
   around_.observer->step_failed(node_.name, error);
   return {};
