@@ -136,8 +136,8 @@ TEST_F(Corruption, AFlippedByteInConfigOrKeyIsCorruptionAndNotAWrongKey) {
 
 TEST_F(Corruption, ShortenedObjectsOfEachKindAreNoticed) {
   for (const auto& [name, bytes] : original_->objects()) {
-    for (const std::size_t size : {std::size_t{0}, std::size_t{7}, bytes.size() / 2,
-                                   bytes.size() - 1}) {
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{7}, bytes.size() / 2, bytes.size() - 1}) {
       const Bytes shorter(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
       EXPECT_TRUE(noticed(name, shorter)) << name << " cut to " << size;
     }
@@ -213,9 +213,8 @@ TEST_F(Corruption, AReaderNamesTheItemAndHandsOutNothingOfIt) {
       EXPECT_EQ(read.error().kind, Error::Kind::corrupt);
       EXPECT_NE(read.error().what.find("item \"big\""), std::string::npos) << read.error().what;
       std::vector<capture::Item> items{*item};
-      const auto fetched = (*feed)->fetch(world.op, items, [](const capture::Piece&) {
-        return Result<void>();
-      });
+      const auto fetched =
+          (*feed)->fetch(world.op, items, [](const capture::Piece&) { return Result<void>(); });
       ASSERT_FALSE(fetched.has_value());
       EXPECT_NE(fetched.error().what.find("item \"big\""), std::string::npos);
     }

@@ -35,8 +35,7 @@ const Core& core_of(const Repository& repository) {
 std::unique_ptr<Repository> another(World& world, const Repository& repository) {
   const Core& core = core_of(repository);
   return std::make_unique<OpenedRepository>(
-      std::make_shared<Core>(world.store, world.environment, core.config, core.keys),
-      crypt::Key());
+      std::make_shared<Core>(world.store, world.environment, core.config, core.keys), crypt::Key());
 }
 
 TEST(Log, WritersThatRaceGetEverySlotOnceAndTheChainHolds) {
@@ -155,8 +154,7 @@ TEST(Log, ARecordOfAWriterWithoutCertificateIsAVoidSlotAndTheLogGoesOn) {
   World world(store);
   const auto repository = value(world.create());
   const auto session = value(repository->open_session(world.op));
-  store.set_object(log_path(1),
-                   forged(world, core_of(*repository), 1, repository->head().hash));
+  store.set_object(log_path(1), forged(world, core_of(*repository), 1, repository->head().hash));
   works(session->announce_run(world.op, "after", "plan"));
   const auto late = another(world, *repository);
   EXPECT_EQ(value(late->refresh(world.op)).records, 3u);

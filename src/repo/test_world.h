@@ -118,6 +118,33 @@ inline bool same_content(const TestItems& a, const TestItems& b) {
   return true;
 }
 
+// One item of each kind, in canonical order.
+inline TestItems every_kind() {
+  using capture::ItemKind;
+  TestItems items;
+  items.push_back({file_item("a", ItemKind::directory), {}, {}});
+  items.push_back({file_item("a/empty"), {}, {}});
+  items.push_back({file_item("a/large"), random_bytes(9'000'000, 2), {}});
+  items.push_back({file_item("a/link", ItemKind::symlink), {}, {}});
+  items.back().item.file->link_target = "../b";
+  items.push_back({file_item("a/medium"), random_bytes(100'000, 3), {}});
+  items.push_back({file_item("a/\xff\xfe"), to_bytes("bytes, not text"), {}});
+  items.push_back({file_item("a.b"), to_bytes("small"), {}});
+  items.back().item.file->mtime = {-5'000'000'000, 999'999'999};
+  items.back().item.file->xattrs = {{"user.x", std::string("\0v", 2)}, {"security.y", ""}};
+  items.push_back({file_item("b", ItemKind::hard_link), {}, {}});
+  items.back().item.file->link_target = "a/large";
+  items.push_back({file_item("c", ItemKind::fifo), {}, {}});
+  items.push_back({file_item("d", ItemKind::char_device), {}, {}});
+  items.back().item.file->rdev = 0x1234567;
+  items.push_back({file_item("image"), random_bytes(1'000'000, 4), capture::Cut::fixed});
+  items.push_back({file_item("table", ItemKind::stream), to_bytes("1\t2\n"), {}});
+  items.back().item.file.reset();
+  items.back().item.facts = {{"rows", "1"}};
+  items.back().item.changed_while_read = true;
+  return items;
+}
+
 // The value of a Result; a failure of the test, and its end, when there is none.
 template <class T>
 T value(Result<T> result) {
@@ -128,5 +155,26 @@ template <class T>
 void works(const Result<T>& result) {
   if (!result) throw std::runtime_error(result.error().what);
 }
+
+// A test with a repository and an open session.
+class RepositoryTest : public testing::Test {
+ protected:
+  store::MemoryStore store_;
+  World world_{store_};
+  std::unique_ptr<Repository> repository_ = value(world_.create());
+  std::unique_ptr<Session> session_ = value(repository_->open_session(world_.op));
+
+  std::uint64_t stored_bytes() const {
+    std::uint64_t sum = 0;
+    for (const auto& [name, bytes] : store_.objects()) sum += bytes.size();
+    return sum;
+  }
+  std::unique_ptr<SnapshotSink> sink(const std::string& source = "tree") {
+    SnapshotDraft draft;
+    draft.source = source;
+    draft.source_type = "files";
+    return value(session_->snapshot(world_.op, draft));
+  }
+};
 
 }  // namespace lifeboat::repo

@@ -89,12 +89,12 @@ TEST(Wire, LongerFormsOfANumberAreRefused) {
 }
 
 TEST(Wire, ZeroValuesFieldsOutOfOrderAndRepeatsAreRefused) {
-  EXPECT_FALSE(decode(Bytes{1, 1, 0}).has_value());                    // a zero written out
-  EXPECT_FALSE(decode(Bytes{4, 0}).has_value());                       // an empty text
-  EXPECT_FALSE(decode(Bytes{3, 1, 2}).has_value());                    // a flag of 2
-  EXPECT_FALSE(decode(Bytes{2, 1, 2, 1, 1, 1}).has_value());           // descending tags
-  EXPECT_FALSE(decode(Bytes{1, 1, 1, 1, 1, 1}).has_value());           // twice
-  EXPECT_FALSE(decode(Bytes{4, 9, 'a'}).has_value());                  // longer than it is
+  EXPECT_FALSE(decode(Bytes{1, 1, 0}).has_value());                           // a zero written out
+  EXPECT_FALSE(decode(Bytes{4, 0}).has_value());                              // an empty text
+  EXPECT_FALSE(decode(Bytes{3, 1, 2}).has_value());                           // a flag of 2
+  EXPECT_FALSE(decode(Bytes{2, 1, 2, 1, 1, 1}).has_value());                  // descending tags
+  EXPECT_FALSE(decode(Bytes{1, 1, 1, 1, 1, 1}).has_value());                  // twice
+  EXPECT_FALSE(decode(Bytes{4, 9, 'a'}).has_value());                         // longer than it is
   EXPECT_FALSE(decode(Bytes{7, 3, 1, 1, 'b', 7, 3, 1, 1, 'a'}).has_value());  // map descends
   EXPECT_TRUE(decode(Bytes{7, 3, 1, 1, 'a', 7, 3, 1, 1, 'b'}).has_value());
 }
