@@ -1,3 +1,4 @@
+#include "crypt/age.h"
 #include "crypt/crypt.h"
 #include "journal/fake_repository.h"
 #include "journal/heartbeat.h"
@@ -31,6 +32,40 @@ class FakeWorld final : public JournalWorld {
 INSTANTIATE_TEST_SUITE_P(OverTheFakeRepository, JournalContract,
                          testing::Values(MakeJournalWorld([] {
                            return std::make_unique<FakeWorld>();
+                         })));
+
+class RealWorld final : public JournalWorld {
+ public:
+  RealWorld() {
+    auto made = repo::Repository::create(Operation{&clock_}, store_,
+                                         {repo::AgeRecipient{key_.recipient}}, environment_);
+    EXPECT_TRUE(made) << made.error().what;
+    if (made) first_ = *std::move(made);
+  }
+  store::MemoryStore& store() override { return store_; }
+  repo::Repository& repository() override { return *first_; }
+  repo::Repository& another(const std::filesystem::path& memory) override {
+    repo::Environment environment = environment_;
+    environment.memory = memory;
+    auto opened = repo::Repository::open(Operation{&clock_}, store_, repo::Identity{key_.identity},
+                                         environment);
+    EXPECT_TRUE(opened) << opened.error().what;
+    return *others_.emplace_back(*std::move(opened));
+  }
+  FakeClock& clock() override { return clock_; }
+
+ private:
+  FakeClock clock_;
+  SeededRandom random_{11};
+  const crypt::age::NewIdentity key_ = crypt::age::new_identity(random_);
+  store::MemoryStore store_;
+  repo::Environment environment_{&clock_, &random_, "host-a", {}, {}, 1, 1u << 20};
+  std::unique_ptr<repo::Repository> first_;
+  std::vector<std::unique_ptr<repo::Repository>> others_;
+};
+
+INSTANTIATE_TEST_SUITE_P(OverTheRepository, JournalContract, testing::Values(MakeJournalWorld([] {
+                           return std::make_unique<RealWorld>();
                          })));
 
 TEST(Objects, TheFirstAbsentNumberIsFoundAtEveryLength) {
