@@ -202,10 +202,8 @@ void Compiler::common_words(StepNode& node, Value words, const std::string& path
     }
     std::vector<std::string> candidates = context_.types->names();
     for (const Field& field : known.fields) candidates.push_back(field.name);
-    const std::string right = nearest(it->first, candidates);
     add(it->second.key_mark(), path, "unknown step type or key '" + printable(it->first) + "'",
-        right.empty() ? "known types: " + joined(context_.types->names())
-                      : "did you mean '" + right + "'?");
+        suggestion(it->first, candidates));
     it = words.map().erase(it);
   }
   const std::size_t before = findings_.size();
@@ -249,10 +247,9 @@ void Compiler::outputs(StepNode& node, const StepType& type, const std::string& 
     if (!word.is(Value::Type::string)) continue;  // found by the type's own table
     const auto shape = shape_of_word(word.string());
     if (!shape) {
-      const std::string right = nearest(word.string(), shape_words());
       add(word.mark(), below + "." + printable(name),
           "unknown type '" + printable(word.string()) + "'",
-          right.empty() ? "one of " + joined(shape_words()) : "did you mean '" + right + "'?");
+          suggestion(word.string(), shape_words(), "one of "));
     }
     node.outputs[name] = shape.value_or(shape::any());
   }
@@ -266,10 +263,9 @@ void Compiler::known_source(const StepNode& node, const StepType& type, const st
   if (context_.sources.contains(source.string())) return;
   std::vector<std::string> names;
   for (const auto& [name, value] : context_.sources) names.push_back(name);
-  const std::string right = nearest(source.string(), names);
   add(source.mark(), path + "." + type.name + ".source",
       "no source is named '" + printable(source.string()) + "'",
-      right.empty() ? "known sources: " + joined(names) : "did you mean '" + right + "'?");
+      suggestion(source.string(), names, "known sources: "));
 }
 
 void Compiler::link_after() {
@@ -285,9 +281,9 @@ void Compiler::link_after() {
       if (word.string() == name) {
         add(word.mark(), path, "step '" + name + "' waits for itself");
       } else if (!nodes.contains(word.string())) {
-        const std::string right = nearest(word.string(), names);
+        // Looking for the right word costs, and nobody reads so many hints.
         add(word.mark(), path, "no step is named '" + printable(word.string()) + "'",
-            right.empty() ? "" : "did you mean '" + right + "'?");
+            findings_.size() < 100 ? suggestion(word.string(), names) : "");
       } else {
         nodes[name]->after.push_back(word.string());
         marks_.emplace(std::pair(name, word.string()), word.mark());

@@ -104,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(
                "plan.yaml:3:5: plans.lost.steps.x: the step has no type (known types: restore, "
                "run)"},
         Golden{steps(R"("x": {"run": {}, "after": ["y"]})"),
-               "plan.yaml:5:9: plans.lost.steps.x.after: no step is named 'y'"},
+               "plan.yaml:5:9: plans.lost.steps.x.after: no step is named 'y' (known: x)"},
         Golden{steps(R"("x": {"run": {}, "after": "x"})"),
                "plan.yaml:4:9: plans.lost.steps.x.after: step 'x' waits for itself"},
         Golden{steps(R"("inputs": {"run": {}})"),
@@ -178,6 +178,16 @@ TEST(Compile, InputsAreTypedAndSecretsTainted) {
   EXPECT_EQ(wrong.error().what,
             "input 'acount': plan 'lost' has no such input (did you mean 'account'?)\n"
             "input 'count': expected an integer, found 'x'");
+}
+
+TEST(Compile, ListsAndMapsOfInputsAreGivenAsJson) {
+  const Compiled compiled = compile_json(R"({"inputs": {"hosts": "list", "tags": "map"},
+      "steps": {"x": {"run": {"hosts": "${inputs.hosts}"}}}})");
+  const auto bound =
+      bind_inputs(compiled.plan, Value().set("hosts", "[\"a\", \"b\"]").set("tags", "{\"k\": 1}"));
+  ASSERT_TRUE(bound) << bound.error().what;
+  EXPECT_EQ(to_json(*bound), R"({"hosts":["a","b"],"tags":{"k":1}})");
+  EXPECT_FALSE(bind_inputs(compiled.plan, Value().set("hosts", "a, b").set("tags", "{}")));
 }
 
 TEST(Resolve, KeepsTypesUnescapesAndCarriesTaint) {

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "plan/plan.h"
+#include "schema/json.h"
 
 namespace lifeboat::plan {
 namespace {
@@ -16,8 +17,16 @@ void unknown_inputs(const Plan& plan, const Value& given, std::vector<Finding>& 
     findings.push_back({{},
                         "input '" + printable(name) + "'",
                         "plan '" + plan.name + "' has no such input",
-                        right.empty() ? "" : "did you mean '" + right + "'?"});
+                        suggestion(name, names)});
   }
+}
+
+// What a person types has no quotes: the declaration says what it is. Lists and maps are JSON.
+Value typed(Value value, const Shape& shape) {
+  value.set_plain();
+  if (shape.kind != Shape::Kind::list && shape.kind != Shape::Kind::map) return value;
+  auto tree = parse_json(value.string());
+  return tree ? *std::move(tree) : value;
 }
 
 }  // namespace
@@ -39,8 +48,7 @@ Result<Value> bind_inputs(const Plan& plan, const Value& given) {
     }
     Value value = given.at(field.name);
     if (field.secret && value.is(Value::Type::string)) value.taint();
-    // What a person types has no quotes: the declaration says what it is.
-    if (value.is(Value::Type::string)) value.set_plain();
+    if (value.is(Value::Type::string)) value = typed(value, field.shape);
     ValidateOptions options;
     options.path = "input '" + field.name + "'";
     validate(value, field.shape, options, findings);

@@ -51,11 +51,8 @@ const std::map<std::string, std::vector<std::string>>& fixed_words() {
   return words;
 }
 
-std::string list_text(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
+// From here on findings get no hint: looking for the right word costs, and nobody reads so many.
+constexpr std::size_t crowd = 100;
 
 class Linker {
  public:
@@ -66,6 +63,7 @@ class Linker {
       nodes_.emplace(node.name, &node);
       names_.push_back(node.name);
     }
+    for (const InputField& input : plan.inputs) inputs_.emplace(input.name, &input);
   }
 
   void link() {
@@ -92,10 +90,7 @@ class Linker {
   }
   void unknown(const std::string& what, const std::string& word,
                const std::vector<std::string>& known) {
-    const std::string right = nearest(word, known);
-    std::string hint = known.empty() ? "" : "known: " + list_text(known);
-    if (!right.empty()) hint = "did you mean '" + right + "'?";
-    add(what, hint);
+    add(what, findings_.size() < crowd ? suggestion(word, known) : "");
   }
 
   void record(const Value& value, const Record& record);
@@ -118,6 +113,7 @@ class Linker {
   EdgeMarks& marks_;
   std::vector<Finding>& findings_;
   std::map<std::string, const StepNode*> nodes_;
+  std::map<std::string, const InputField*> inputs_;
   std::vector<std::string> names_;
   StepNode* step_ = nullptr;  // whose configuration is walked; null: the plan's own words
   std::string path_;
@@ -217,7 +213,8 @@ std::optional<Shape> Linker::output(const std::vector<Value>& path, const std::s
   const std::string &root = path[0].string(), &name = path[1].string();
   const auto found = nodes_.find(root);
   if (found == nodes_.end()) {
-    std::vector<std::string> known = names_;
+    std::vector<std::string> known;
+    if (findings_.size() < crowd) known = names_;
     known.insert(known.end(), root_words().begin(), root_words().end());
     unknown("${" + source + "}: no step is named '" + root + "'", root, known);
     return std::nullopt;
@@ -246,17 +243,16 @@ std::optional<Shape> Linker::fixed(const std::vector<Value>& path, const std::st
   const std::string &root = path[0].string(), &name = path[1].string();
   std::vector<std::string> known;
   if (root == "inputs") {
-    for (const InputField& input : plan_.inputs) {
-      if (input.name == name) return deeper(input.shape, path, source);
-      known.push_back(input.name);
-    }
+    const auto found = inputs_.find(name);
+    if (found != inputs_.end()) return deeper(found->second->shape, path, source);
+    for (const auto& [word, input] : inputs_) known.push_back(word);
     unknown("${" + source + "}: the plan has no input '" + name + "'", name, known);
     return std::nullopt;
   }
   if (root == "sources") {
-    for (const auto& [word, value] : context_.sources) known.push_back(word);
     const auto found = context_.sources.find(name);
     if (found != context_.sources.end()) return source_part(found->second, path, source);
+    for (const auto& [word, value] : context_.sources) known.push_back(word);
     unknown("${" + source + "}: no source is named '" + name + "'", name, known);
     return std::nullopt;
   }

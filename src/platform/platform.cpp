@@ -179,11 +179,8 @@ void Reader::source_common(SourceEntry& entry, const Value& body, const std::str
     }
     std::vector<std::string> candidates{"description"};
     for (const KnownSource& type : vocabulary_.sources) candidates.push_back(type.name);
-    const std::string right = nearest(key, candidates);
-    std::string hint = "known types:";
-    for (std::size_t i = 1; i < candidates.size(); ++i) hint += " " + candidates[i];
-    if (!right.empty()) hint = "did you mean '" + right + "'?";
-    add(member.key_mark(), path, "unknown source type or key '" + printable(key) + "'", hint);
+    add(member.key_mark(), path, "unknown source type or key '" + printable(key) + "'",
+        suggestion(key, candidates));
   }
   ValidateOptions options;
   options.path = path;

@@ -136,6 +136,16 @@ TEST(Platform, EveryWordOfALaterVersionIsRefusedByName) {
   }
 }
 
+TEST(Platform, AFileFullOfMistakesEnds) {
+  std::string text = with("plans:\n  p:\n    steps:\n");
+  for (int i = 0; i < 8000; ++i) {
+    const std::string number = std::to_string(i);
+    text += "      step" + number + ": { run: \"${other" + number + ".url} ${inputs.x" + number +
+            "}\", after: [another" + number + "] }\n";
+  }
+  EXPECT_EQ(wrong(text).size(), 3u * 8000u);
+}
+
 TEST(Platform, ExitStatusesTellALaterVersionFromAMistake) {
   const auto later = read_platform("version: 2\n", "f", test_vocabulary());
   EXPECT_EQ(exit_status(later.error().effective_code()), 17);

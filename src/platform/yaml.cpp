@@ -36,15 +36,27 @@ class Places {
         std::min(static_cast<std::size_t>(std::max(place.line, 0)), lines_.size() - 1);
     const std::string_view text = lines_[line];
     const auto bytes = std::min(static_cast<std::size_t>(std::max(place.column, 0)), text.size());
-    const auto end = text.begin() + static_cast<std::ptrdiff_t>(bytes);
-    const auto characters = std::count_if(
-        text.begin(), end, [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; });
-    return {file_, static_cast<int>(line) + 1, static_cast<int>(characters) + 1};
+    // Places come mostly in order: counting goes on from the last one, or a file of one long line
+    // would cost the square of its length.
+    if (line != line_) {
+      line_ = line;
+      bytes_ = characters_ = 0;
+    }
+    const auto between =
+        text.substr(std::min(bytes_, bytes), std::max(bytes_, bytes) - std::min(bytes_, bytes));
+    const auto count =
+        static_cast<std::size_t>(std::count_if(between.begin(), between.end(), [](char c) {
+          return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u;
+        }));
+    characters_ = bytes >= bytes_ ? characters_ + count : characters_ - count;
+    bytes_ = bytes;
+    return {file_, static_cast<int>(line) + 1, static_cast<int>(characters_) + 1};
   }
 
  private:
   const std::string& file_;
   std::vector<std::string_view> lines_;
+  mutable std::size_t line_ = 0, bytes_ = 0, characters_ = 0;
 };
 
 class Builder final : public YAML::EventHandler {

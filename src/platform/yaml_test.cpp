@@ -132,6 +132,16 @@ TEST(Yaml, AHundredThousandLevelsAreRefusedWithoutTheStack) {
   EXPECT_THAT(wrong(text), ElementsAre(HasSubstr("nested deeper than 64 levels")));
 }
 
+TEST(Yaml, AMebibyteInOneLineIsReadInOnePass) {
+  std::string text = "[ü";
+  while (text.size() + 8 < yaml_size_max_bytes) text += ", ü";
+  std::vector<Finding> findings;
+  const Value tree = parse_yaml(text + "]", "f", findings);
+  ASSERT_THAT(findings, IsEmpty());
+  const auto& list = tree.list();
+  EXPECT_EQ(list.back().mark().column, 2 + 3 * static_cast<int>(list.size() - 1));
+}
+
 TEST(Yaml, ManyDuplicateKeysAreToldAHundredTimesAtMost) {
   std::string text;
   for (int i = 0; i < 10'000; ++i) text += "a: 1\n";

@@ -173,7 +173,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   std::string best;
   std::size_t best_distance = limit + 1;
   for (const std::string& candidate : candidates) {
-    if (candidate.size() > 64) continue;
+    if (candidate.size() > word.size() + limit || word.size() > candidate.size() + limit) continue;
     const std::size_t distance = edit_distance(word, candidate);
     // A word of which nothing is right is no suggestion.
     if (distance < best_distance && distance < std::max(word.size(), candidate.size())) {
@@ -182,6 +182,19 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
     }
   }
   return best;
+}
+
+std::string suggestion(std::string_view word, const std::vector<std::string>& candidates,
+                       std::string_view lead) {
+  static constexpr std::size_t shown = 12;
+  const std::string right = nearest(word, candidates);
+  if (!right.empty()) return "did you mean '" + right + "'?";
+  if (candidates.empty()) return {};
+  std::string text(lead);
+  for (std::size_t i = 0; i < candidates.size() && i < shown; ++i) {
+    text += (i == 0 ? "" : ", ") + candidates[i];
+  }
+  return candidates.size() > shown ? text + ", ..." : text;
 }
 
 Error findings_error(const std::vector<Finding>& findings) {

@@ -116,6 +116,10 @@ bool has_reference(std::string_view text);
 
 // The candidate nearest to `word` (edit distance at most a third of its length + 1); "" if none.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+// The hint for a wrong word: "did you mean 'into'?", or else `lead` with up to 12 candidates
+// ("known: into, source"); "" when there are none.
+std::string suggestion(std::string_view word, const std::vector<std::string>& candidates,
+                       std::string_view lead = "known: ");
 
 // All findings in one Error (kind invalid, code usage), one line each, at most 20 shown.
 Error findings_error(const std::vector<Finding>& findings);

@@ -136,12 +136,8 @@ void Validator::unknown_key(const Value& value, const Record& record, const std:
   }
   std::vector<std::string> known;
   for (const Field& field : record.fields) known.push_back(field.name);
-  const std::string right = nearest(key, known);
-  std::string hint = right.empty() ? "known here: " : "did you mean '" + right + "'?";
-  for (std::size_t i = 0; right.empty() && i < known.size(); ++i) {
-    hint += (i == 0 ? "" : ", ") + known[i];
-  }
-  if (known.empty()) hint = "nothing can be set here";
+  const std::string hint =
+      known.empty() ? "nothing can be set here" : suggestion(key, known, "known here: ");
   findings_.push_back({value.key_mark(), path, "unknown key '" + name + "'", hint});
 }
 
