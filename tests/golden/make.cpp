@@ -86,7 +86,7 @@ std::vector<GoldenItem> golden_items(int generation) {
   items.back().item.file->xattrs = {{"user.golden", std::string("\0\1", 2)}};
   items.push_back(of_kind("sparse", ItemKind::file));
   items.back().content = to_bytes("head");
-  items.back().hole_bytes = 1u << 30;
+  items.back().hole_bytes = 8u << 20;
   items.push_back(of_kind("table", ItemKind::stream));
   items.back().content = to_bytes("1\tone\n2\ttwo\n");
   items.back().item.facts = {{"checksum", "abc"}, {"rows", "2"}};
