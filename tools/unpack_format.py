@@ -125,6 +125,7 @@ def unpad(padded, what):
 # --- 1.1 messages --------------------------------------------------------------------------------
 
 SHAPES = {}
+# `message` without a name stays bytes: what is in it depends on another field.
 SIZES = {"id": 32, "bytes16": 16, "bytes32": 32, "bytes64": 64, "bytes80": 80}
 EMPTY = {"uint": 0, "sint": 0, "flag": False, "text": "", "bytes": b""}
 
@@ -164,7 +165,7 @@ shape("Point", "1 id id, 2 members Member*, 3 bundle id, 4 complete flag, 5 veri
 shape("Run", "1 run text, 2 plan text")
 shape("Forget", "1 snapshot id, 2 reason text")
 shape("Record", "1 slot uint, 2 previous id, 3 writer id, 4 sequence uint, 5 session id, "
-      "6 kind uint, 7 time sint, 8 attempt bytes16, 9 body bytes, 10 epoch uint")
+      "6 kind uint, 7 time sint, 8 attempt bytes16, 9 body message, 10 epoch uint")
 shape("Directory", "1 writer id, 2 domain id, 3 session id, 4 ordinal uint, 5 stream uint, "
       "6 entries bytes")
 shape("Session", "1 id id, 2 sealed bytes80")

@@ -161,7 +161,7 @@ class Repository:
     # 7. the log
 
     def read_log(self, previous):
-        slot, sequences, self.open_sessions, forgotten = 0, collections.Counter(), set(), []
+        slot, sequences, self.sessions, forgotten = 0, collections.Counter(), {}, []
         while (stored := self.read(name := f"log/{slot:016x}")) is not None:
             record, certified = self.open_record("log", name, stored, "Record")
             if record.slot != slot or record.previous != previous:
@@ -169,8 +169,8 @@ class Repository:
             previous, slot = sha256(stored), slot + 1
             if certified and record.sequence != sequences[record.writer]:
                 raise Refused(f"{name}: does not fit the records of its writer")
-            if not certified or (record.kind in NEEDS_SESSION
-                                 and record.session not in self.open_sessions):
+            if not certified or (record.kind in NEEDS_SESSION and
+                                 self.sessions.get(record.session) != record.writer):
                 self.void.append(record.slot)
                 continue
             sequences[record.writer] += 1
@@ -188,11 +188,11 @@ class Repository:
             if record.kind < 64:
                 raise Refused(f"{name}: made by a newer version (record of kind {record.kind})")
             return
-        body = decode(record.body or b"", BODIES[record.kind], name)
+        body = decode(record.need(name, "body").body, BODIES[record.kind], name)
         if record.kind == 1:
-            self.open_sessions.add(record.session)
+            self.sessions.setdefault(record.session, record.writer)
         elif record.kind == 2:
-            self.open_sessions.discard(body.session)
+            self.sessions[body.need(name, "session").session] = None  # never to be opened again
         elif record.kind == 3:
             self.snapshots[body.need(name, "id", "moments").id] = (record, body)
             known = self.segment_counts[record.session]
