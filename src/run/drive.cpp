@@ -13,11 +13,13 @@ Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger
       journal_(journal),
       ledger_(ledger),
       plan_(ledger.pins().plan),
-      faults_(setup.faults ? *setup.faults : FaultPoints::from_environment()),
+      faults_(std::make_shared<FaultPoints>(setup.faults ? *setup.faults
+                                                         : FaultPoints::from_environment())),
       ended_(plan_.steps.size() + 1) {
-  journal_.on_written([this](const std::string& object, const std::vector<journal::Event>& events) {
-    faults_.journal_written(object, events);
-  });
+  journal_.on_written(
+      [faults = faults_](const std::string& object, const std::vector<journal::Event>& events) {
+        faults->journal_written(object, events);
+      });
 }
 
 std::optional<Error> Drive::run(const Operation& op) {
@@ -60,7 +62,7 @@ void Drive::start_ready(const Operation& op) {
 
 void Drive::start(const Operation& op, const plan::StepNode& node) {
   running_[node.name] = std::jthread([this, op, &node] {
-    StepLife life(setup_.around, ledger_, faults_, node);
+    StepLife life(setup_.around, ledger_, *faults_, node);
     if (const auto lived = life.live(op); !lived) halt(lived.error());
     ended_.push(node.name);
   });

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -36,7 +37,8 @@ class Drive {
   journal::Journal& journal_;
   Ledger& ledger_;
   const plan::Plan& plan_;
-  FaultPoints faults_;
+  // Shared with the journal, whose own thread may pass a point while we leave.
+  const std::shared_ptr<FaultPoints> faults_;
   std::stop_source stop_;                        // of all steps
   BoundedQueue<std::string> ended_;              // steps whose thread is about to end
   std::map<std::string, std::jthread> running_;  // of the thread in run()
