@@ -32,7 +32,7 @@ Result<Address> parse_url(const std::string& url, const Secret& password) {
   }
   Address address;
   address.password = password;
-  bool port_good = true;
+  bool port_good = true, extra_secret = false;
   for (const PQconninfoOption* option = parsed; option->keyword != nullptr; ++option) {
     if (option->val == nullptr || *option->val == '\0') continue;
     const std::string_view key = option->keyword, value = option->val;
@@ -48,6 +48,8 @@ Result<Address> parse_url(const std::string& url, const Secret& password) {
       address.database = value;
     } else if (key == "password") {
       if (address.password.empty()) address.password = Secret(std::string(value));
+    } else if (key == "sslpassword") {
+      extra_secret = true;
     } else {
       address.options.emplace(key, value);
     }
@@ -56,6 +58,11 @@ Result<Address> parse_url(const std::string& url, const Secret& password) {
   if (!port_good || address.port < 1 || address.port > 65535) {
     return fail(Error::Kind::invalid, "a PostgreSQL URL with a port that is none",
                 "several hosts in one URL are not supported", Error::Code::usage);
+  }
+  if (extra_secret) {  // options reach the arguments of programs
+    return fail(Error::Kind::invalid, "a PostgreSQL URL with sslpassword in it",
+                "use a client key without a passphrase, in a file only you can read",
+                Error::Code::usage);
   }
   if (address.host.empty()) address.host = "localhost";
   if (address.user.empty()) address.user = "postgres";

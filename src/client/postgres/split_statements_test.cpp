@@ -53,8 +53,9 @@ TEST(PostgresAddressTest, AUrlIsTakenApartAndItsPasswordIsShownNowhere) {
 }
 
 TEST(PostgresAddressTest, WhatIsNoUrlIsRefusedWithoutBeingQuoted) {
-  for (const char* text : {"host=x password=geheim", "postgresql://u:geheim@h:99999/d",
-                           "postgresql://u:geheim@h/d?nonsense=1"}) {
+  for (const char* text :
+       {"host=x password=geheim", "postgresql://u:geheim@h:99999/d",
+        "postgresql://u:geheim@h/d?nonsense=1", "postgresql://u@h/d?sslpassword=geheim"}) {
     const auto address = parse_url(text);
     ASSERT_FALSE(address) << text;
     EXPECT_EQ(address.error().kind, Error::Kind::invalid);

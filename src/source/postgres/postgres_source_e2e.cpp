@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <thread>
 
 #include "capture/memory_capture.h"
 #include "client/postgres/connection.h"
@@ -218,7 +219,7 @@ class PostgresSourceE2e : public testing::Test {
   }
 };
 
-TEST_F(PostgresSourceE2e, NoPasswordStandsInAnyItemAsItIs) {
+TEST_F(PostgresSourceE2e, ItemsHaveEscapedNamesAndTheCaptureItsMoments) {
   const auto feed = captured();
   ASSERT_TRUE(feed);
   const auto cursor = feed->items(forever());
@@ -362,6 +363,101 @@ TEST_F(PostgresSourceE2e, OneDatabaseCanBeRestoredByItself) {
   const auto refused = second().source(sample_names)->restore(forever(), *feed, only);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, Error::Kind::invalid);
+}
+
+// Everything that a person could change behind our back, one at a time, each seen by a check of
+// that name.
+TEST_F(PostgresSourceE2e, EachKindOfAlterationTurnsItsCheckRed) {
+  const auto feed = captured();
+  ASSERT_TRUE(second().source(sample_names)->restore(forever(), *feed, options("run-1")));
+  const std::pair<const char*, const char*> alterations[] = {
+      {"INSERT INTO shop.parent VALUES (9)", "table shop.shop.parent: rows"},
+      {"UPDATE shop.cache SET v = 'w'", "table shop.shop.cache: checksum"},
+      {"SELECT setval('shop.orders_id_seq', 5)", "sequence shop.shop.orders_id_seq: not behind"},
+      {"DROP INDEX shop.orders_lower", "database shop: indexes"},
+      {"ALTER TABLE shop.wife DROP CONSTRAINT wife_husband_fkey", "database shop: constraints"},
+      {"DROP TRIGGER orders_log ON shop.orders", "database shop: triggers"},
+      {"REVOKE SELECT ON shop.orders FROM shop_read", "database shop: tables"},
+      {"ALTER TYPE shop.state ADD VALUE 'lost'", "database shop: types"},
+      {"DROP POLICY mine ON shop.audit", "database shop: policies"},
+      {"DROP EXTENSION pgcrypto", "database shop: extensions"},
+      {"COMMENT ON TABLE shop.orders IS 'other'", "database shop: comments"},
+      {"SELECT lo_put(70001, 5, 'x')", "database shop: large objects"},
+      {"ALTER DATABASE shop RESET timezone", "database shop: settings"},
+      {"GRANT TEMPORARY ON DATABASE shop TO shop_read", "database shop: properties"},
+      {"ALTER ROLE shop_app CREATEDB", "role shop_app"},
+      {"REVOKE shop_read FROM shop_app", "role shop_app"},
+  };
+  for (const auto& [statement, name] : alterations) {
+    second().run("shop", "SET default_transaction_read_only = off");
+    second().run("shop", statement);
+    const auto checks = second().source(sample_names)->verify(forever(), *feed);
+    ASSERT_TRUE(checks) << statement << ": " << checks.error().what;
+    const auto found = std::find_if(checks->begin(), checks->end(),
+                                    [&](const Check& one) { return one.name == name; });
+    ASSERT_NE(found, checks->end()) << name;
+    EXPECT_FALSE(found->ok) << statement;
+  }
+}
+
+TEST_F(PostgresSourceE2e, ARoleThatThisRunGaveAPasswordKeepsIt) {
+  const auto feed = captured();
+  second().run("postgres", "CREATE ROLE shop_app LOGIN PASSWORD 'new-secret'");
+  second().run("postgres", "CREATE ROLE no_password LOGIN PASSWORD 'foreign-secret'");
+  Marker marker = {"run-1", "roles", 1, "", true};
+  second().run("postgres", "ALTER ROLE shop_app SET lifeboat.marker = '" + marker.text() + "'");
+  const auto report = second().source(sample_names)->restore(forever(), *feed, options("run-1"));
+  ASSERT_TRUE(report) << report.error().what;
+  const auto logs_in = [](const std::string& role, const std::string& password) {
+    auto address = postgres::parse_url(second().url(), Secret(password));
+    address->user = role;
+    return Connection::open(forever(), *address).has_value();
+  };
+  EXPECT_TRUE(logs_in("shop_app", "new-secret"));
+  EXPECT_FALSE(logs_in("no_password", "foreign-secret"));
+  const auto checks = second().source(sample_names)->verify(forever(), *feed);
+  ASSERT_TRUE(checks);
+  for (const Check& one : *checks) {
+    EXPECT_TRUE(one.ok) << one.name << ": " << one.expected << " / " << one.actual;
+  }
+}
+
+TEST_F(PostgresSourceE2e, WhatIsWrittenDuringACaptureIsNoneOfIt) {
+  first().run("postgres", "CREATE DATABASE busy");
+  first().run("busy",
+              "CREATE TABLE a (n bigint); CREATE TABLE b (n bigint); "
+              "INSERT INTO a SELECT generate_series(1, 20000); INSERT INTO b TABLE a");
+  std::stop_source stop;
+  capture::MemoryCapture sink;
+  Result<void> done;
+  {
+    // Each transaction writes the same row to both tables: a snapshot that mixes two moments of
+    // them has tables that differ.
+    const std::jthread writer([&] {
+      auto address = postgres::parse_url(first().url(), Secret(first().password()));
+      address->database = "busy";
+      const auto session = Connection::open(forever(), *address);
+      for (int n = 0; session && !stop.stop_requested(); ++n) {
+        const std::string row = "(" + std::to_string(-n) + ")";
+        EXPECT_TRUE((*session)->execute(
+            forever(), "INSERT INTO a VALUES " + row + "; INSERT INTO b VALUES " + row));
+      }
+    });
+    done = first().source({"busy"})->capture(forever(), sink);
+    stop.request_stop();
+  }
+  ASSERT_TRUE(done) << done.error().what;
+  const auto target = second().source({"busy"});
+  const auto report = target->restore(forever(), *sink.feed(), options("run-1"));
+  first().run("postgres", "DROP DATABASE busy");
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_EQ(second().ask("busy",
+                         "SELECT count(*) FROM a FULL JOIN b USING (n) "
+                         "WHERE a IS NULL OR b IS NULL"),
+            "0");
+  const auto checks = target->verify(forever(), *sink.feed());
+  ASSERT_TRUE(checks);
+  for (const Check& one : *checks) EXPECT_TRUE(one.ok) << one.name << ": " << one.actual;
 }
 
 }  // namespace
