@@ -103,9 +103,9 @@ class GitSource final : public Source {
     RestoreReport report;
     report.items = wanted.ids.size() + 1;
     if (is_local()) {
-      TRY_DO(restore_here(op, feed, options, {wanted, seen, report}));
+      TRY_DO(restore_here(op, {feed, options, wanted, seen, report}));
     } else {
-      TRY_DO(restore_elsewhere(op, feed, options, {wanted, seen, report}));
+      TRY_DO(restore_elsewhere(op, {feed, options, wanted, seen, report}));
     }
     return report;
   }
@@ -163,6 +163,8 @@ class GitSource final : public Source {
     capture::Moments& moments;
   };
   struct Work {
+    capture::Feed& feed;
+    const RestoreOptions& options;
     const References& wanted;
     const Seen& seen;
     RestoreReport& report;
@@ -349,29 +351,28 @@ class GitSource final : public Source {
     return {};
   }
 
-  Result<void> take_objects(const Operation& op, capture::Feed& feed, const RestoreOptions& options,
-                            const LocalRepository& into, const Work& work) const {
+  Result<void> take_objects(const Operation& op, const LocalRepository& into,
+                            const Work& work) const {
     if (work.wanted.ids.empty() && work.wanted.head.starts_with("refs/")) return {};
-    auto found = feed.find(op, pack_name);
+    auto found = work.feed.find(op, pack_name);
     if (!found && found.error().kind == ErrorKind::not_found && work.wanted.ids.empty()) return {};
     TRY(const capture::Item pack, std::move(found));
     work.report.bytes = pack.size_bytes;
     const std::uint64_t total = pack.size_bytes;
-    return into.take_pack(op, feed, pack, [&options, total](std::uint64_t done) {
-      if (options.progress) options.progress(done, total);
+    return into.take_pack(op, work.feed, pack, [&work, total](std::uint64_t done) {
+      if (work.options.progress) work.options.progress(done, total);
     });
   }
 
-  Result<void> restore_here(const Operation& op, capture::Feed& feed, const RestoreOptions& options,
-                            const Work& work) {
+  Result<void> restore_here(const Operation& op, const Work& work) {
     if (work.seen.place != Place::repository) {
       TRY_DO(LocalRepository::init(op, git_, git_.address().path));
     }
     TRY(const LocalRepository repository, existing());
-    Marker marker = options.marker;
+    Marker marker = work.options.marker;
     marker.done = false;
     TRY_DO(repository.write_marker(op, marker));
-    TRY_DO(take_objects(op, feed, options, repository, work));
+    TRY_DO(take_objects(op, repository, work));
     TRY_DO(repository.move(op, work.wanted));
     if (!work.seen.bare) {
       work.report.remarks.push_back(
@@ -383,15 +384,14 @@ class GitSource final : public Source {
   }
 
   // The marker travels alone before and after: what is between is one push, of all or nothing.
-  Result<void> restore_elsewhere(const Operation& op, capture::Feed& feed,
-                                 const RestoreOptions& options, const Work& work) {
+  Result<void> restore_elsewhere(const Operation& op, const Work& work) {
     TRY(const ScratchFolder folder, ScratchFolder::make());
     TRY(const LocalRepository scratch, LocalRepository::init(op, git_, folder.path() + "/m.git"));
-    Marker marker = options.marker;
+    Marker marker = work.options.marker;
     marker.done = false;
     TRY_DO(push_marker(op, scratch, marker));
-    TRY_DO(take_objects(op, feed, options, scratch, work));
-    References wanted = work.wanted;
+    TRY_DO(take_objects(op, scratch, work));
+    const References& wanted = work.wanted;
     TRY_DO(scratch.move(op, wanted));
     TRY_DO(clear_the_way(op, scratch, wanted, work.seen.references));
     if (!wanted.ids.empty() || !work.seen.references.ids.empty()) {

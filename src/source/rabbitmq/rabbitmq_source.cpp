@@ -19,6 +19,7 @@ using namespace rabbitmq;  // NOLINT: one concept, two files
 using ErrorKind = Error::Kind;
 
 constexpr int most_readings = 6;
+constexpr std::size_t remarks_told = 20;  // about transient queues: there may be thousands
 
 std::string sha256_hex(std::string_view text) {
   std::array<std::uint8_t, 32> digest{};
@@ -256,7 +257,13 @@ class RabbitmqSource final : public Source {
           fmt::format("{} messages, not captured", depth);
     }
     moments.facts["messages"] = std::to_string(messages);
-    for (const std::string& each : live.skipped) moments.remarks.push_back(each);
+    const std::size_t told = std::min(live.skipped.size(), remarks_told);
+    moments.remarks.insert(moments.remarks.end(), live.skipped.begin(),
+                           live.skipped.begin() + static_cast<std::ptrdiff_t>(told));
+    if (live.skipped.size() > told) {
+      moments.remarks.push_back(
+          fmt::format("and {} more queues and exchanges of this kind", live.skipped.size() - told));
+    }
     if (messages > 0) {
       moments.remarks.push_back(
           fmt::format("{} messages in queues at this moment are not captured", messages));

@@ -1,0 +1,145 @@
+// The meaning of answers; against real brokers: rabbitmq_source_e2e.cpp.
+#include "source/rabbitmq/broker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "source/rabbitmq/rabbitmq_source.h"
+
+namespace lifeboat::source::rabbitmq {
+namespace {
+
+using testing::HasSubstr;
+using K = Error::Kind;
+
+class ScriptedClient final : public HttpClient {
+ public:
+  std::function<Result<HttpResponse>(const HttpRequest&)> answer;
+  std::vector<HttpRequest> seen;
+  Result<HttpResponse> send(const Operation&, const HttpRequest& request) override {
+    seen.push_back(request);
+    return answer(request);
+  }
+};
+
+HttpResponse response(int status, std::string body) {
+  HttpResponse made;
+  made.status = status;
+  made.body = std::move(body);
+  return made;
+}
+
+class BrokerTest : public testing::Test {
+ protected:
+  SystemClock clock;
+  Operation op{.clock = &clock};
+  ScriptedClient http;
+  Broker broker = *Broker::open(http, {.url = "http://mq.example:15672/",
+                                       .user = "ann",
+                                       .password = Secret("s3cret"),
+                                       .ca_file = ""});
+
+  Error error_of(int status, const std::string& body) {
+    http.answer = [=](const HttpRequest&) { return response(status, body); };
+    const auto answer = broker.call(op, {"PUT", "/api/queues/v/q", Value()});
+    EXPECT_FALSE(answer);
+    return answer ? Error{} : answer.error();
+  }
+};
+
+TEST_F(BrokerTest, EachStatusHasItsKind) {
+  EXPECT_EQ(error_of(401, R"({"error":"not_authorized","reason":"Login failed"})").what,
+            "http://mq.example:15672 refuses the login of user 'ann'");
+  EXPECT_EQ(error_of(401, "").kind, K::denied);
+  EXPECT_THAT(error_of(401, R"({"reason":"ACCESS_REFUSED - access to queue"})").what,
+              HasSubstr("ACCESS_REFUSED"));
+  EXPECT_EQ(error_of(403, "{}").kind, K::denied);
+  EXPECT_EQ(error_of(404, "{}").kind, K::not_found);
+  EXPECT_EQ(error_of(400, R"({"reason":"inequivalent arg 'durable'"})").kind, K::invalid);
+  EXPECT_EQ(error_of(500, "<html>").kind, K::unavailable);
+  EXPECT_EQ(error_of(503, "").kind, K::unavailable);
+  EXPECT_EQ(error_of(200, "<html>a proxy's page</html>").kind, K::invalid);
+}
+
+TEST_F(BrokerTest, AnAliveBrokerWithoutItsApiIsToldFromADeadOne) {
+  bool amqp_answers = true;
+  http.answer = [&](const HttpRequest& request) -> Result<HttpResponse> {
+    const bool knock = request.url == "http://mq.example:5672/";
+    if (knock && amqp_answers) {
+      return fail(K::invalid, "http://mq.example:5672 does not speak HTTP: x");
+    }
+    return fail(K::unavailable, "http://mq.example:15672 does not answer (Connection refused)");
+  };
+  const auto off = broker.administrator(op);
+  ASSERT_FALSE(off);
+  EXPECT_EQ(off.error().kind, K::unavailable);
+  EXPECT_THAT(off.error().what, HasSubstr("its management API is off"));
+  EXPECT_THAT(off.error().hint, HasSubstr("rabbitmq-plugins enable rabbitmq_management"));
+  for (const HttpRequest& request : http.seen) {
+    if (request.url.find(":5672") != std::string::npos) {
+      EXPECT_EQ(request.user, "");
+    }
+  }
+  amqp_answers = false;
+  const auto dead = broker.administrator(op);
+  ASSERT_FALSE(dead);
+  EXPECT_THAT(dead.error().what, testing::Not(HasSubstr("management API is off")));
+  EXPECT_THAT(dead.error().hint, HasSubstr("is the broker up?"));
+}
+
+TEST_F(BrokerTest, AnotherServerBehindTheUrlIsNamed) {
+  http.answer = [](const HttpRequest&) { return response(404, "no such page"); };
+  for (const Error& error : {broker.administrator(op).error(), broker.read(op).error()}) {
+    EXPECT_EQ(error.kind, K::invalid);
+    EXPECT_THAT(error.what, HasSubstr("is no RabbitMQ management API"));
+  }
+}
+
+TEST_F(BrokerTest, TagsOfOlderVersionsAreUnderstood) {
+  http.answer = [](const HttpRequest&) {
+    return response(200, R"({"name":"ann","tags":"monitoring,administrator"})");
+  };
+  EXPECT_EQ(*broker.administrator(op), "ann");
+  http.answer = [](const HttpRequest&) {
+    return response(200, R"({"name":"ann","tags":["monitoring"]})");
+  };
+  EXPECT_EQ(broker.administrator(op).error().kind, K::denied);
+}
+
+TEST_F(BrokerTest, TheLoginOfAUrlIsUsedWhenNoOtherIsGiven) {
+  Broker other = *Broker::open(
+      http,
+      {.url = "https://bob:p%40ss@mq.example/prefix/", .user = "", .password = {}, .ca_file = ""});
+  http.answer = [](const HttpRequest&) { return response(204, ""); };
+  ASSERT_TRUE(other.call(op, {"GET", "/api/whoami", Value()}));
+  EXPECT_EQ(http.seen.back().url, "https://mq.example/prefix/api/whoami");
+  EXPECT_EQ(http.seen.back().user, "bob");
+  EXPECT_EQ(http.seen.back().password.reveal(), "p@ss");
+}
+
+TEST(RabbitmqSourceType, RetargetReplacesUrlAndKeepsTheRest) {
+  const SourceType type = rabbitmq_source();
+  Value config{Value::Map{}}, with{Value::Map{}};
+  config.set("url", "http://old:15672");
+  config.set("user", "backup");
+  config.set("password", "x");
+  with.set("user", "admin");
+  const auto moved = type.retarget(config, "http://new:15672", with);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->text("url"), "http://new:15672");
+  EXPECT_EQ(moved->text("user"), "admin");
+  EXPECT_EQ(moved->text("password"), "x");
+  const auto own_login = type.retarget(config, "http://root:pw@new:15672", Value());
+  ASSERT_TRUE(own_login);
+  EXPECT_FALSE(own_login->has("user"));
+  EXPECT_FALSE(own_login->has("password"));
+  Value wrong{Value::Map{}};
+  wrong.set("usr", "x");
+  EXPECT_EQ(type.retarget(config, "http://new", wrong).error().effective_code(),
+            Error::Code::usage);
+}
+
+}  // namespace
+}  // namespace lifeboat::source::rabbitmq
