@@ -56,10 +56,11 @@ constexpr const char* configuration = R"([safe]
   credentialsInUrl = die
 )";
 // printf is the shell's own: the password is in no argument of any process.
-constexpr const char* credential_helper = R"([credential]
-  helper =
-  helper = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$LIFEBOAT_GIT_USER\" \"$LIFEBOAT_GIT_PASSWORD\"; }; f"
-)";
+constexpr const char* credential_helper =
+    "[credential]\n  helper =\n"
+    R"(  helper = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n')"
+    R"( \"$LIFEBOAT_GIT_USER\" \"$LIFEBOAT_GIT_PASSWORD\"; }; f")"
+    "\n";
 
 void pass_on(std::map<std::string, std::string>& env, const char* name) {
   const char* value = std::getenv(name);

@@ -258,8 +258,9 @@ TEST_F(GitEditTest, OverHttpWithALoginTheSameHolds) {
   Value repo{Value::Map{}};  // as ${sources.deploy} gives it
   repo.set("url", variable("TESTBED_GIT_BASE") + "/" + name);
   repo.set("user", variable("TESTBED_GIT_USER"));
-  Value password(variable("TESTBED_GIT_PASSWORD"));
-  password.taint();
+  Value password{Value::Map{}};
+  password.set("env", "TESTBED_GIT_PASSWORD");
+  repo.set("type", "git");
   repo.set("password", std::move(password));
   config.set("repo", std::move(repo));
   const auto one = step(context, config);
