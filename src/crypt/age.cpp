@@ -19,7 +19,8 @@ namespace {
 constexpr std::string_view version_line = "age-encryption.org/v1\n";
 constexpr std::string_view stanza_info = "age-encryption.org/v1/X25519";
 constexpr std::string_view identity_prefix = "age-secret-key-";
-constexpr std::size_t file_key_bytes = 16, chunk_bytes = 64u << 10, plain_limit_bytes = 64u << 10;
+constexpr std::size_t file_key_bytes = 16, nonce_bytes = 16, chunk_bytes = 64u << 10,
+                      plain_limit_bytes = 64u << 10;
 constexpr std::size_t line_columns = 64, header_limit_bytes = 64u << 10;
 constexpr std::size_t poly_tag_bytes = crypto_aead_chacha20poly1305_ietf_ABYTES;
 
@@ -190,6 +191,10 @@ std::vector<std::string> words(std::string_view line) {
   return out;
 }
 
+bool is_argument(const std::string& word) {
+  return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= 33 && c <= 126; });
+}
+
 // The body of a stanza: full lines of 64 columns, then one that is shorter (or empty).
 std::optional<Bytes> read_body(Lines& lines) {
   std::string text;
@@ -222,8 +227,8 @@ Result<Header> parse_header(ByteView file) {
     }
     if (!line->starts_with("-> ")) return malformed("a line of its header is malformed");
     Stanza stanza{.arguments = words(line->substr(3)), .body = {}};
-    if (std::ranges::any_of(stanza.arguments, &std::string::empty)) {
-      return malformed("a stanza has an empty argument");
+    if (!std::ranges::all_of(stanza.arguments, is_argument)) {
+      return malformed("a stanza has a malformed argument");
     }
     auto body = read_body(lines);
     if (!body) return malformed("the body of a stanza is malformed");
@@ -232,21 +237,37 @@ Result<Header> parse_header(ByteView file) {
   }
 }
 
-std::optional<FileKey> open_stanza(const Stanza& stanza, const ExchangeKey& identity) {
-  if (stanza.arguments.size() != 2 || stanza.arguments[0] != "X25519") return std::nullopt;
-  const auto share_bytes = from_unpadded(stanza.arguments[1]);
+// The file key, when this stanza is for `identity`; nullopt when it is for somebody else or of
+// another kind.  Errors: corrupt, when it says X25519 and is not as such a stanza must be.
+Result<std::optional<FileKey>> open_stanza(const Stanza& stanza, const ExchangeKey& identity) {
+  if (stanza.arguments[0] != "X25519") return std::nullopt;
+  const auto share_bytes =
+      stanza.arguments.size() == 2 ? from_unpadded(stanza.arguments[1]) : std::nullopt;
   if (!share_bytes || share_bytes->size() != 32 ||
       stanza.body.size() != file_key_bytes + poly_tag_bytes) {
-    return std::nullopt;
+    return malformed("an X25519 stanza is malformed");
   }
   PublicKey share{};
   std::ranges::copy(*share_bytes, share.begin());
   const auto wrap = wrap_key(identity.secret, share, share, identity.public_key);
-  const auto plain = wrap ? poly_open(*wrap, AeadNonce{}, stanza.body) : std::nullopt;
+  if (!wrap) return malformed("the share of an X25519 stanza is a point of low order");
+  auto plain = poly_open(*wrap, AeadNonce{}, stanza.body);
   if (!plain) return std::nullopt;
   FileKey key{};
   std::ranges::copy(*plain, key.begin());
+  sodium_memzero(plain->data(), plain->size());
   return key;
+}
+
+Result<Bytes> open_file(const Header& header, const FileKey& file_key) {
+  if (!equal(header_mac(file_key, header.authenticated).bytes, header.mac)) {
+    return malformed("its header was altered");
+  }
+  if (header.payload.size() < nonce_bytes) return malformed("it is cut short");
+  const Key key = hkdf(ByteView(file_key), header.payload.first(nonce_bytes), "payload");
+  auto plain = open_payload(key, header.payload.subspan(nonce_bytes));
+  if (!plain) return malformed("its content was altered or cut short");
+  return *std::move(plain);
 }
 
 }  // namespace
@@ -314,7 +335,7 @@ Result<Bytes> wrap(const std::vector<std::string>& recipients, ByteView plain, R
   header += "---";
   const Id mac = header_mac(file_key, header);
   Bytes out = to_bytes(header + " " + unpadded(mac.bytes) + "\n");
-  const auto nonce = random.array<16>();
+  const auto nonce = random.array<nonce_bytes>();
   append(out, nonce);
   append(out, seal_payload(hkdf(ByteView(file_key), nonce, "payload"), plain));
   sodium_memzero(file_key.data(), file_key.size());
@@ -326,16 +347,11 @@ Result<Bytes> unwrap(const std::vector<Secret>& identities, ByteView file) {
   for (const Secret& text : identities) {
     TRY(const ExchangeKey identity, parse_identity(text));
     for (const Stanza& stanza : header.stanzas) {
-      const auto file_key = open_stanza(stanza, identity);
+      TRY(auto file_key, open_stanza(stanza, identity));
       if (!file_key) continue;
-      if (!equal(header_mac(*file_key, header.authenticated).bytes, header.mac)) {
-        return malformed("its header was altered");
-      }
-      if (header.payload.size() < 16) return malformed("it is cut short");
-      const Key key = hkdf(ByteView(*file_key), header.payload.first(16), "payload");
-      auto plain = open_payload(key, header.payload.subspan(16));
-      if (!plain) return malformed("its content was altered or cut short");
-      return *std::move(plain);
+      auto plain = open_file(header, *file_key);
+      sodium_memzero(file_key->data(), file_key->size());
+      return plain;
     }
   }
   return fail(Error::Kind::denied, "none of the identities opens it",

@@ -1,6 +1,7 @@
 // Both ways with the real `age`: what one seals, the other opens.
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <sstream>
 
 #include "crypt/age.h"
+#include "crypt/crypt.h"
 
 namespace lifeboat::crypt::age {
 namespace {
@@ -15,12 +17,16 @@ namespace {
 class Age : public testing::Test {
  protected:
   void SetUp() override {
+    umask_ = ::umask(077);
     ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
     ASSERT_EQ(run("age-keygen -o key.txt 2> told"), 0) << "is the package `age` installed?";
     recipient_ = read("told").substr(std::string("Public key: ").size());
     recipient_.pop_back();
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override {
+    std::filesystem::remove_all(folder_);
+    ::umask(umask_);
+  }
 
   int run(const std::string& command) {
     return std::system(("cd " + folder_ + " && " + command).c_str());
@@ -39,6 +45,7 @@ class Age : public testing::Test {
 
   std::string folder_ = "/tmp/lifeboat-age.XXXXXX";
   std::string recipient_;
+  mode_t umask_ = 0;
   SystemRandom random_;
 };
 
@@ -84,6 +91,58 @@ TEST_F(Age, SealsForSeveralRecipientsAndEachOpens) {
   ASSERT_EQ(run("age -r " + other.recipient + " -r " + recipient_ + " -o sealed plain"), 0);
   EXPECT_TRUE(unwrap(identities(), as_bytes(read("sealed"))));
   EXPECT_TRUE(unwrap({other.identity}, as_bytes(read("sealed"))));
+}
+
+TEST_F(Age, PassesOverRecipientsOfOtherKinds) {
+  // An SSH public key is its kind and the Ed25519 key, each after its length, big-endian.
+  Bytes key{0, 0, 0, 11};
+  append(key, as_bytes("ssh-ed25519"));
+  append(key, Bytes{0, 0, 0, 32});
+  append(key, SigningKey::from(Key::random(random_)).verify_key);
+  write("plain", as_bytes("hello"));
+  ASSERT_EQ(
+      run("age -r 'ssh-ed25519 " + to_base64(key) + "' -r " + recipient_ + " -o sealed plain"), 0);
+  EXPECT_NE(read("sealed").find("-> ssh-ed25519 "), std::string::npos);
+  EXPECT_EQ(unwrap(identities(), as_bytes(read("sealed"))).value_or(Bytes{}), to_bytes("hello"));
+}
+
+TEST_F(Age, AnotherIdentityIsTheWrongKeyForBoth) {
+  const NewIdentity other = new_identity(random_);
+  write("plain", as_bytes("not for everybody"));
+  ASSERT_EQ(run("age -r " + other.recipient + " -o sealed plain"), 0);
+  const auto opened = unwrap(identities(), as_bytes(read("sealed")));
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().effective_code(), Error::Code::wrong_key);
+  write("ours", *wrap({other.recipient}, as_bytes("x"), random_));
+  EXPECT_NE(run("age -d -i key.txt ours > back 2> told"), 0);
+  EXPECT_NE(read("told").find("no identity matched"), std::string::npos);
+}
+
+TEST_F(Age, AnyAlteredByteOfItsFilesIsFound) {
+  write("plain", as_bytes("root secret"));
+  ASSERT_EQ(run("age -r " + recipient_ + " -o sealed plain"), 0);
+  const Bytes sealed = to_bytes(read("sealed"));
+  for (std::size_t at = 0; at < sealed.size(); ++at) {
+    for (const unsigned bit : {0x01u, 0x20u, 0x80u}) {
+      Bytes altered = sealed;
+      altered[at] = static_cast<std::uint8_t>(altered[at] ^ bit);
+      const auto opened = unwrap(identities(), altered);
+      ASSERT_FALSE(opened) << at;
+      EXPECT_TRUE(opened.error().kind == Error::Kind::corrupt ||
+                  opened.error().kind == Error::Kind::denied)
+          << at;
+    }
+  }
+}
+
+TEST_F(Age, SeesWhatWasAlteredInOurFiles) {
+  const Bytes sealed = *wrap({recipient_}, as_bytes("root secret"), random_);
+  for (std::size_t at = 0; at < sealed.size(); at += 7) {
+    Bytes altered = sealed;
+    altered[at] ^= 1;
+    write("sealed", altered);
+    EXPECT_NE(run("age -d -i key.txt sealed > back 2> told"), 0) << at;
+  }
 }
 
 }  // namespace

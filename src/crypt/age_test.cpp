@@ -29,6 +29,82 @@ TEST(Age, AnyAlteredByteIsFound) {
   }
 }
 
+// A file whose header was rebuilt around other stanzas: only parsing stands before the MAC then.
+class AgeHeader : public testing::Test {
+ protected:
+  std::string opened_with(const std::string& stanzas) {
+    const std::string text(as_text(file_));
+    const std::size_t start = text.find("-> ");
+    const auto opened =
+        unwrap({ours_.identity}, as_bytes(text.substr(0, start) + stanzas + text.substr(start)));
+    if (opened) return "opened";
+    EXPECT_EQ(opened.error().kind, Error::Kind::corrupt);
+    return opened.error().what;
+  }
+  const std::string altered_ = "age file: its header was altered";
+  SeededRandom random_{7};
+  NewIdentity ours_ = new_identity(random_);
+  Bytes file_ = *wrap({ours_.recipient}, as_bytes("root secret"), random_);
+  const std::string body_ = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+};
+
+TEST_F(AgeHeader, StanzasOfOtherKindsArePassedOverAndTheMacCoversThem) {
+  EXPECT_EQ(opened_with(""), "opened");
+  EXPECT_EQ(opened_with("-> scrypt c2FsdHNhbHRzYWx0c2FsdA 18\n" + body_), altered_);
+  EXPECT_EQ(opened_with("-> X25519-grease a b c\n\n"), altered_);
+}
+
+TEST_F(AgeHeader, AMalformedStanzaIsCorrupt) {
+  const std::string share(43, 'A');
+  for (const std::string& stanzas :
+       {"-> X25519 " + share + "\n" + body_,                  // low order
+        "-> X25519 " + std::string(42, 'A') + "B\n" + body_,  // not canonical
+        "-> X25519 " + std::string(42, 'A') + "\n" + body_,   // too short
+        "-> X25519 " + share + "=\n" + body_,                 // padded
+        "-> X25519\n" + body_, "-> X25519 " + share + " more\n" + body_, "-> \n" + body_,
+        "->  a\n" + body_, "-> a \n" + body_, std::string("-> a\x01\n\n"), std::string("\n"),
+        std::string("-> a\n") + std::string(65, 'A') + "\n\n", std::string("-> a\nA\n"),
+        std::string("-> a\n!!!!\n"), std::string("->a\n\n")}) {
+    const std::string answer = opened_with(stanzas);
+    EXPECT_NE(answer, altered_) << "it came as far as the MAC: " << printable(stanzas);
+    EXPECT_NE(answer, "opened");
+  }
+}
+
+TEST_F(AgeHeader, AHeaderWithoutEndIsRefusedEarly) {
+  std::string endless;
+  while (endless.size() < (1u << 20)) endless += "-> a\n\n";
+  EXPECT_EQ(opened_with(endless), "age file: its header has no end");
+}
+
+TEST_F(AgeHeader, AnyBytesAtAllAreRefusedWithoutHarm) {
+  for (int round = 0; round < 2000; ++round) {
+    Bytes mangled = file_;
+    for (std::uint64_t edits = 1 + random_.below(4); edits > 0; --edits) {
+      const auto at = static_cast<std::ptrdiff_t>(random_.below(mangled.size()));
+      const auto kind = random_.below(3);
+      if (kind == 0) mangled[static_cast<std::size_t>(at)] = random_.array<1>()[0];
+      if (kind == 1) mangled.erase(mangled.begin() + at);
+      if (kind == 2) mangled.insert(mangled.begin() + at, random_.array<1>()[0]);
+    }
+    if (mangled == file_) continue;
+    EXPECT_FALSE(unwrap({ours_.identity}, mangled)) << round;
+  }
+}
+
+TEST(Age, WhatIsOpenedIsWhatWasWrapped) {
+  SeededRandom random(8);
+  const NewIdentity first = new_identity(random), second = new_identity(random);
+  for (const std::size_t size : {0, 1, 32, 65535, 65536}) {
+    Bytes plain(size);
+    random.fill(plain);
+    const Bytes file = *wrap({first.recipient, second.recipient}, plain, random);
+    EXPECT_EQ(unwrap({second.identity}, file).value_or(Bytes{9}), plain) << size;
+    EXPECT_EQ(unwrap({new_identity(random).identity, first.identity}, file).value_or(Bytes{9}),
+              plain);
+  }
+}
+
 TEST(Age, AnyCutIsFound) {
   SeededRandom random(3);
   const NewIdentity ours = new_identity(random);
