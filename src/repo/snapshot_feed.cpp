@@ -38,11 +38,12 @@ class FeedReader final : public capture::Reader {
  public:
   using Parts = std::vector<ContentWalk::Part>;
 
-  FeedReader(std::shared_ptr<Core> core, StoredItem stored, std::uint64_t window_bytes)
+  FeedReader(std::shared_ptr<Core> core, StoredItem stored, std::shared_ptr<BlobCache> cache,
+             std::uint64_t window_bytes)
       : clock_(core->environment.clock),
         name_(stored.item.name),
         window_bytes_(window_bytes),
-        walk_(std::move(core), stored),
+        walk_(std::move(core), stored, std::move(cache)),
         ahead_(1) {
     if (stored.item.size_bytes <= window_bytes) return;
     thread_ = std::jthread([this](const std::stop_token& stop) { read_ahead(stop); });
@@ -116,7 +117,7 @@ Result<std::shared_ptr<capture::Feed>> SnapshotFeed::open(const Operation& op,
                                                           const Id& id) {
   TRY_DO(core->sync_index(op));
   TRY(auto index, TreeIndex::open(op, std::move(core), id));
-  return std::shared_ptr<capture::Feed>(new SnapshotFeed(std::move(index)));
+  return std::make_shared<SnapshotFeed>(std::move(index));
 }
 
 Result<std::unique_ptr<capture::Cursor>> SnapshotFeed::items(const Operation& op) {
@@ -138,7 +139,7 @@ Result<capture::Item> SnapshotFeed::find(const Operation& op, std::string_view n
 Result<std::unique_ptr<capture::Reader>> SnapshotFeed::open(const Operation& op,
                                                             const capture::Item& item) {
   TRY(StoredItem found, stored(op, item.name));
-  return std::make_unique<FeedReader>(index_->core(), std::move(found), window_bytes_);
+  return std::make_unique<FeedReader>(index_->core(), std::move(found), cache_, window_bytes_);
 }
 
 Result<void> SnapshotFeed::fetch(const Operation& op, std::span<const capture::Item> items,

@@ -23,11 +23,13 @@ class SnapshotFeed final : public capture::Feed {
   Result<void> fetch(const Operation& op, std::span<const capture::Item> items,
                      const std::function<Result<void>(const capture::Piece&)>& deliver) override;
 
+  explicit SnapshotFeed(std::shared_ptr<TreeIndex> index);  // open() makes them
+
  private:
-  explicit SnapshotFeed(std::shared_ptr<TreeIndex> index);
   Result<StoredItem> stored(const Operation& op, std::string_view name);
 
   const std::shared_ptr<TreeIndex> index_;
+  const std::shared_ptr<BlobCache> cache_ = std::make_shared<BlobCache>();
   const std::uint64_t window_bytes_;   // of one Reader, and of one range of fetch()
   std::atomic<std::size_t> near_ = 0;  // the tree that was found last: the next one is close
 };

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t trees_kept = 8, trees_ahead = 8;
 constexpr std::size_t lists_at_once = 16;
+constexpr std::size_t blobs_cached = 4, cached_blob_bytes_most = 512u << 10;
 
 Result<std::shared_ptr<const Tree>> decode(const Id& id, const Bytes& blob) {
   auto tree = decode_tree(blob);
@@ -34,7 +35,7 @@ bool ends_before(const Tree& tree, std::string_view name) {
 
 Result<std::shared_ptr<TreeIndex>> TreeIndex::open(const Operation& op, std::shared_ptr<Core> core,
                                                    const Id& snapshot) {
-  std::shared_ptr<TreeIndex> index(new TreeIndex(std::move(core)));
+  auto index = std::make_shared<TreeIndex>(std::move(core));
   TRY(const Bytes blob, read_blob(op, *index->core_, snapshot, BlobType::root));
   auto root = decode_root(blob);
   if (!root) return wrap(root.error(), "snapshot " + snapshot.brief());
@@ -132,8 +133,26 @@ Result<const StoredItem*> TreeWalk::next(const Operation& op) {
   }
 }
 
-ContentWalk::ContentWalk(std::shared_ptr<Core> core, StoredItem item)
-    : core_(std::move(core)), item_(std::move(item)), refs_(item_.content) {}
+std::shared_ptr<const Bytes> BlobCache::find(const Id& blob) {
+  MutexLock lock(mutex_);
+  const auto found = std::find_if(recent_.begin(), recent_.end(),
+                                  [&](const auto& it) { return it.first == blob; });
+  return found == recent_.end() ? nullptr : found->second;
+}
+
+void BlobCache::keep(const Id& blob, const std::shared_ptr<const Bytes>& plain) {
+  if (plain->size() > cached_blob_bytes_most) return;
+  MutexLock lock(mutex_);
+  recent_.emplace_front(blob, plain);
+  if (recent_.size() > blobs_cached) recent_.pop_back();
+}
+
+ContentWalk::ContentWalk(std::shared_ptr<Core> core, StoredItem item,
+                         std::shared_ptr<BlobCache> cache)
+    : core_(std::move(core)),
+      item_(std::move(item)),
+      cache_(std::move(cache)),
+      refs_(item_.content) {}
 
 Result<std::vector<ContentRef>> ContentWalk::next_refs(const Operation& op,
                                                        std::uint64_t raw_bytes_most) {
@@ -161,6 +180,7 @@ Result<std::vector<ContentWalk::Part>> ContentWalk::next_parts(const Operation& 
                                                                std::uint64_t raw_bytes_most) {
   TRY(const std::vector<ContentRef> refs, next_refs(op, raw_bytes_most));
   std::vector<Found> found;
+  std::unordered_map<Id, std::shared_ptr<const Bytes>> opened;
   for (const ContentRef& ref : refs) {
     if (!ref.blob) continue;
     TRY(const Found place, locate(*core_, *ref.blob, BlobType::data));
@@ -168,13 +188,18 @@ Result<std::vector<ContentWalk::Part>> ContentWalk::next_parts(const Operation& 
       return fail(Error::Kind::corrupt, "content reaches beyond its blob", "",
                   Error::Code::integrity);
     }
-    found.push_back(place);
+    if (auto known = cache_->find(*ref.blob)) {
+      opened.emplace(*ref.blob, std::move(known));
+    } else {
+      found.push_back(place);
+    }
   }
-  std::unordered_map<Id, std::shared_ptr<const Bytes>> opened;
   for (const BlobRange& range : plan_ranges(std::move(found), raw_bytes_most)) {
     TRY_DO(read_range(op, *core_, range, coder_,
                       [&](const IndexEntry& entry, Bytes plain) -> Result<void> {
-                        opened[entry.head.id] = std::make_shared<const Bytes>(std::move(plain));
+                        auto shared = std::make_shared<const Bytes>(std::move(plain));
+                        cache_->keep(entry.head.id, shared);
+                        opened[entry.head.id] = std::move(shared);
                         return {};
                       }));
   }

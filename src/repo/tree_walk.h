@@ -37,8 +37,9 @@ class TreeIndex {
   // `near`: the number of a tree that may well be the one.
   Result<Place> find(const Operation& op, std::string_view name, std::size_t near);
 
+  explicit TreeIndex(std::shared_ptr<Core> core) : core_(std::move(core)) {}  // open() makes them
+
  private:
-  explicit TreeIndex(std::shared_ptr<Core> core) : core_(std::move(core)) {}
   void keep(std::size_t number, std::shared_ptr<const Tree> tree);
   std::shared_ptr<const Tree> kept(std::size_t number);
 
@@ -62,10 +63,23 @@ class TreeWalk {
   std::size_t at_tree_ = 0, at_item_ = 0;  // in ahead_
 };
 
+// The few small blobs that were opened last: neighbours among small items share them.
+// Threads: any.
+class BlobCache {
+ public:
+  std::shared_ptr<const Bytes> find(const Id& blob);
+  void keep(const Id& blob, const std::shared_ptr<const Bytes>& plain);
+
+ private:
+  Mutex mutex_;
+  std::list<std::pair<Id, std::shared_ptr<const Bytes>>> recent_ GUARDED_BY(mutex_);
+};
+
 // The content of one item, a bounded group of pieces at a time.
 class ContentWalk {
  public:
-  ContentWalk(std::shared_ptr<Core> core, StoredItem item);
+  ContentWalk(std::shared_ptr<Core> core, StoredItem item,
+              std::shared_ptr<BlobCache> cache = std::make_shared<BlobCache>());
   struct Part {
     std::shared_ptr<const Bytes> blob;  // null: a hole
     std::uint64_t offset = 0, length = 0;
@@ -78,6 +92,7 @@ class ContentWalk {
  private:
   const std::shared_ptr<Core> core_;
   const StoredItem item_;
+  const std::shared_ptr<BlobCache> cache_;
   std::vector<ContentRef> refs_;
   std::size_t at_ = 0, next_list_ = 0;
   BlobCoder coder_;
