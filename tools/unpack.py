@@ -223,6 +223,18 @@ def do_list(repository, arguments):
         print(f"snapshot {one.id.hex()}  {kind}  {one.source or '-'}  {one.type or '-'}  "
               f"{moment(one.moments.consistent_at)}  {one.items} items  {one.size} bytes"
               + ("  partial" if one.moments.partial else ""))
+    for record, run in repository.runs:
+        print(f"run {run.run}  {moment(record.time)}  {run.plan}")
+
+
+def do_run(repository, arguments):
+    count = 0
+    for count, event in enumerate(repository.events(arguments.run_name), 1):
+        time_ns = event.get("time", 0)
+        print(f"{moment(time_ns) if isinstance(time_ns, int) else '-'}  {event.get('kind')}  "
+              f"{json.dumps(event.get('facts', {}))}")
+    if count == 0:
+        raise Refused(f"{arguments.run_name}: there is no such run")
 
 
 def do_ls(repository, arguments):
@@ -257,11 +269,12 @@ def do_verify(repository, arguments):
             if pack.name not in packs:
                 packs.add(pack.name)
                 blobs += repository.prove_pack(segment, number, arguments.read_data)
+    events = sum(1 for _, one in repository.runs for _ in repository.events(one.run))
     items = sum(1 for _, one in repository.snapshots.values() for _ in repository.items(one))
     print(f"holds: {repository.slots} slots of the log ({len(repository.void)} void), "
           f"{len(repository.segments)} index segments, {len(packs)} packs, "
           f"{blobs} blobs ({'read' if arguments.read_data else 'not read'}), "
-          f"{len(repository.snapshots)} snapshots, {items} items")
+          f"{len(repository.snapshots)} snapshots, {items} items, {events} events of runs")
 
 
 def arguments_of(words):
@@ -272,9 +285,10 @@ def arguments_of(words):
     keys.add_argument("--passphrase-file", metavar="F", help="one newline at its end is no part")
     keys.add_argument("--identity", metavar="F", help="age identity (AGE-SECRET-KEY-1…)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run, text in (("list", do_list, "points and snapshots"),
+    for name, run, text in (("list", do_list, "points, snapshots and runs"),
                             ("ls", do_ls, "items of a snapshot"),
                             ("extract", do_extract, "a snapshot into a new folder"),
+                            ("run", do_run, "the journal of a run"),
                             ("verify", do_verify, "hash chain, signatures, packs and trees")):
         command = commands.add_parser(name, help=text)
         command.set_defaults(run=run)
@@ -282,6 +296,8 @@ def arguments_of(words):
             command.add_argument("snapshot")
         if name == "extract":
             command.add_argument("folder")
+        if name == "run":
+            command.add_argument("run_name", metavar="RUN")
         if name == "verify":
             command.add_argument("--read-data", action="store_true", help="open every blob")
     return parser.parse_args(words)

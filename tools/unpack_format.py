@@ -25,7 +25,7 @@ MEBI = 1 << 20
 OBJECT_MAX, PACK_MAX, BLOB_MAX, ITEM_MAX, NAME_MAX = 256 * MEBI, 1 << 30, 16 * MEBI, 4 * MEBI, 65536
 NESTING_MAX, KEYS, FOOTER = 8, 64, 252
 ZERO_NONCE = bytes(12)
-CONFIG, KEY, LOG, PACK, INDEX = 1, 2, 3, 4, 5
+CONFIG, KEY, LOG, PACK, INDEX, RECORD = 1, 2, 3, 4, 5, 6
 FILLER, DATA, LIST, TREE, ROOT, TREE_LIST = range(6)
 FILE, FOLDER, SYMLINK, HARD_LINK, FIFO, CHARACTERS, BLOCKS, STREAM = 1, 2, 3, 4, 5, 6, 7, 16
 ITEM_KINDS = {1: "file", 2: "directory", 3: "symlink", 4: "hard link", 5: "fifo",
@@ -166,6 +166,7 @@ shape("Run", "1 run text, 2 plan text")
 shape("Forget", "1 snapshot id, 2 reason text")
 shape("Record", "1 slot uint, 2 previous id, 3 writer id, 4 sequence uint, 5 session id, "
       "6 kind uint, 7 time sint, 8 attempt bytes16, 9 body message, 10 epoch uint")
+shape("Sealed", "1 writer id, 2 kind text, 3 name text, 4 body bytes")
 shape("Directory", "1 writer id, 2 domain id, 3 session id, 4 ordinal uint, 5 stream uint, "
       "6 entries bytes")
 shape("Session", "1 id id, 2 sealed bytes80")

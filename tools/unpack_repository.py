@@ -4,18 +4,20 @@ Written from that page alone. Part of tools/unpack.py; see there.
 """
 import bisect
 import collections
+import json
 import os
 import struct
 
 import zstandard
 
 from unpack_format import (BLOB_MAX, CONFIG, DATA, FILLER, FOOTER, INDEX, ITEM_KINDS, ITEM_MAX, KEY,
-                           KEYS, LIST, LOG, NAME_MAX, OBJECT_MAX, PACK, PACK_MAX, BODIES, ROOT, TREE,
-                           TREE_LIST, ZERO_NONCE, Refused, check_header, check_signature, data_key,
+                           KEYS, LIST, LOG, NAME_MAX, OBJECT_MAX, PACK, PACK_MAX, BODIES, RECORD, ROOT,
+                           TREE, TREE_LIST, ZERO_NONCE, Refused, check_header, check_signature, data_key,
                            decode, header, hkdf, lp, mac, open_gcm, padme, sha256, unpad,
                            unseal_key, varint, verify_key)
 
 BLOBS_KEPT = 16  # decrypted ones, at most BLOB_MAX bytes each: small files share a blob
+ENVELOPES = {"log": (LOG, "Record"), "index": (INDEX, "Index"), "record": (RECORD, "Sealed")}
 NEEDS_SESSION = (3, 4, 5, 6)
 Place = collections.namedtuple("Place", "id pack offset stored raw type codec")
 
@@ -66,7 +68,7 @@ class Repository:
             raise Refused(f"{folder}: there is no repository here: it has no file `config`")
         self.read_config(stored)
         self.unlock(opener)
-        self.snapshots, self.points, self.void = {}, [], []  # id -> (record, snapshot)
+        self.snapshots, self.points, self.runs, self.void = {}, [], [], []  # id -> record, snapshot
         self.segment_counts = collections.Counter()
         self.slots = self.read_log(sha256(stored))
         self.segments, self.blobs, self.pack_keys = None, collections.OrderedDict(), {}
@@ -142,28 +144,63 @@ class Repository:
 
     # 6. sealed records
 
-    def open_record(self, kind, name, stored, shape):
-        """(message, the check of its signature, or None when its writer has no certificate)."""
-        number = {"log": LOG, "index": INDEX}[kind]
+    def open_record(self, kind, name, stored, bound=None):
+        """(message, whether its writer has a certificate); `bound` is the name that is sealed."""
+        number, shape = ENVELOPES[kind]
         check_header(stored, number, name)
-        if len(stored) < 8 + 32 + 16 + 64:
+        start = 8 + 32 + (80 if number == RECORD else 0)
+        if len(stored) < start + 16 + 64:
             raise Refused(f"{name}: is cut off")
-        key = hkdf(self.metadata_key, stored[8:40], b"lifeboat/v1/" + kind.encode())
-        padded = open_gcm(key, ZERO_NONCE, self.id + stored[:8] + lp(name), stored[40:-64], name)
-        message = decode(unpad(padded, name), shape, name).need(name, "writer", "session")
+        base = self.session_key(stored[40:120], name) if number == RECORD else self.metadata_key
+        key = hkdf(base, stored[8:40], b"lifeboat/v1/" + kind.encode())
+        bound = lp(bound or name)
+        padded = open_gcm(key, ZERO_NONCE, self.id + stored[:8] + bound, stored[start:-64], name)
+        message = decode(unpad(padded, name), shape, name).need(name, "writer")
         writer = self.writers.get(message.writer)
         if writer and writer.rights & 1:
             check_signature(writer.key, "lifeboat/v1/" + kind,
-                            self.id + lp(name) + sha256(stored[:-64]), stored[-64:], name)
+                            self.id + bound + sha256(stored[:-64]), stored[-64:], name)
             return message, True
         return message, False
+
+    def record(self, kind, name):
+        """The body of a sealed record of a run, or None when it is not there."""
+        stored = self.read(name)
+        if stored is None:
+            return None
+        message, certified = self.open_record("record", name, stored, f"{kind}/{name}")
+        if not certified or (message.kind, message.name) != (kind, name):
+            raise Refused(f"{name}: is another record, or of a writer without certificate")
+        return message.body
+
+    # 11. runs
+
+    def events(self, run):
+        """The events of a run in their order, each as JSON has them."""
+        previous, number = "", 0
+        while (body := self.record("run-segment", name := f"runs/{run}/{number:016x}")) is not None:
+            try:
+                segment = json.loads(body)
+                if segment["version"] != 1:
+                    raise Refused(f"{name}: made by a newer version")
+                if (segment["run"], segment["number"], segment["previous"]) != (
+                        run, number, previous):
+                    raise Refused(f"{name}: does not follow the segment before it")
+                yield from segment["events"]
+            except (ValueError, KeyError, TypeError):
+                raise Refused(f"{name}: is no segment of a run") from None
+            previous, number = sha256(self.read(name)).hex(), number + 1
+        for later in range(number + 1, number + 9):
+            if self.read(f"runs/{run}/{later:016x}") is not None:
+                raise Refused(f"{name}: was removed: a later segment is there")
 
     # 7. the log
 
     def read_log(self, previous):
         slot, sequences, self.sessions, forgotten = 0, collections.Counter(), {}, []
         while (stored := self.read(name := f"log/{slot:016x}")) is not None:
-            record, certified = self.open_record("log", name, stored, "Record")
+            record, certified = self.open_record("log", name, stored)
+            record.need(name, "session")
             if record.slot != slot or record.previous != previous:
                 raise Refused(f"{name}: does not follow the slot before it: the log was altered")
             previous, slot = sha256(stored), slot + 1
@@ -199,6 +236,8 @@ class Repository:
             self.segment_counts[record.session] = max(known, body.segments)
         elif record.kind == 4:
             self.points.append((record, body.need(name, "id")))
+        elif record.kind == 5:
+            self.runs.append((record, body))
         elif record.kind == 6:
             forgotten.append(body.snapshot)
 
@@ -215,7 +254,7 @@ class Repository:
                 stored = self.read(name)
                 if stored is None:
                     raise Refused(f"{name}: index segment {ordinal} of a session is missing")
-                message, certified = self.open_record("index", name, stored, "Index")
+                message, certified = self.open_record("index", name, stored)
                 if not certified or message.session != session or message.ordinal != ordinal:
                     raise Refused(f"{name}: is another segment, or of no writer with a certificate")
                 self.segments.append(Segment(message.need(name, "domain"), name))
