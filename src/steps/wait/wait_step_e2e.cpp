@@ -1,0 +1,83 @@
+// Waiting for a real PostgreSQL 15:  testbed/with postgres=TESTBED_POSTGRES_ -- steps_e2e
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "base/fake_clock.h"
+#include "plan/fake_context.h"
+#include "steps/wait/wait_step.h"
+
+namespace lifeboat::steps {
+namespace {
+
+using plan::State;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string required(const char* name) {
+  const char* value = std::getenv(name);
+  if (value != nullptr) return value;
+  std::cerr << "wait_step_e2e: " << name
+            << " is not set: run me through `testbed/with postgres=TESTBED_POSTGRES_ -- ...`\n";
+  std::exit(1);
+}
+
+class WaitForSql : public testing::Test {
+ protected:
+  std::unique_ptr<plan::Step> step(const std::string& password, const std::string& query,
+                                   const std::string& within = "1h") {
+    Value secret(password);
+    secret.taint();
+    Value sql;
+    sql.set("url", required("TESTBED_POSTGRES_URL"));
+    sql.set("password", secret);
+    if (!query.empty()) sql.set("query", query);
+    Value config;
+    config.set("sql", sql);
+    config.set("within", within);
+    auto made = wait_step().make(config, context_);
+    EXPECT_TRUE(made) << (made ? "" : made.error().what);
+    return *std::move(made);
+  }
+  std::string password() const { return required("TESTBED_POSTGRES_PASSWORD"); }
+
+  FakeClock clock_;  // waits pass at once
+  Operation op_{&clock_};
+  plan::FakeContext context_{{.clock = &clock_}};
+};
+
+TEST_F(WaitForSql, ADatabaseThatAnswersIsThere) {
+  const auto waiting = step(password(), "");
+  EXPECT_EQ(waiting->observe(op_)->state, State::ours_done);
+  EXPECT_TRUE(waiting->apply(op_));
+  const auto proof = waiting->verify(op_);
+  ASSERT_TRUE(proof);
+  EXPECT_TRUE(proof->checks.front().ok);
+  EXPECT_THAT(proof->checks.front().name, Not(HasSubstr(password())));
+}
+
+TEST_F(WaitForSql, ItWaitsUntilTheQueryIsTrue) {
+  // Each session has a process of its own: every fourth or so has such a number.
+  const auto waiting = step(password(), "select pg_backend_pid() % 4 = 0");
+  EXPECT_TRUE(waiting->apply(op_));
+}
+
+TEST_F(WaitForSql, NoRowNullAndFalseAreNotYet) {
+  for (const char* query : {"select true where false", "select null", "select false"}) {
+    EXPECT_EQ(step(password(), query)->observe(op_)->state, State::absent) << query;
+  }
+  EXPECT_EQ(step(password(), "select 0")->observe(op_)->state, State::ours_done);
+}
+
+TEST_F(WaitForSql, AWrongPasswordIsToldWithoutIt) {
+  const auto waited = step("wrong-and-secret", "", "3s")->apply(op_);
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().effective_code(), Error::Code::timeout);
+  EXPECT_THAT(waited.error().what, HasSubstr("password authentication failed"));
+  EXPECT_THAT(waited.error().what, Not(HasSubstr("wrong-and-secret")));
+}
+
+}  // namespace
+}  // namespace lifeboat::steps
