@@ -177,6 +177,17 @@ TEST(Report, WithoutAHeartbeatThePointBoundsTheRpo) {
   EXPECT_EQ(last_line(story.report()), "RECOVERED rto=42.0 rpo=30.0 checks=2/2");
 }
 
+TEST(Report, ClocksThatDisagreeAreSaidAndNoTimeIsNegative) {
+  Story story;
+  story.done("db", -90, -80);  // this driver's clock stands far behind the one that told T0
+  story.done("app", -80, -70);
+  story.at(-69, event::run_end({"done", {}, WallTime{t0 + 4 * second}}));
+  const Report report = story.report();
+  EXPECT_EQ(last_line(report), "RECOVERED rto=0.0 rpo=0.0 checks=2/2");
+  EXPECT_THAT(report.remarks, testing::Contains(HasSubstr("the RTO came out as -70.0 s")));
+  EXPECT_THAT(report.remarks, testing::Contains(HasSubstr("the RPO came out as -4.0 s")));
+}
+
 TEST(Report, NothingLessThanAllStepsAndAllChecksIsRecovered) {
   Story no_end;
   no_end.done("db", 2, 3);
