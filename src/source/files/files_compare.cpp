@@ -260,12 +260,13 @@ std::vector<Check> FilesCompare::checks() const {
   std::vector<Check> all;
   for (const auto& [name, aspect] : aspects_) {
     if (name == "nothing else") continue;
-    all.push_back({path_ + ": " + name, std::to_string(aspect.compared) + " equal",
+    all.push_back({printable(path_) + ": " + name, std::to_string(aspect.compared) + " equal",
                    std::to_string(aspect.equal) + " equal", aspect.compared == aspect.equal});
   }
   const auto extras = aspects_.find("nothing else");
   const std::uint64_t more = extras == aspects_.end() ? 0 : extras->second.compared;
-  all.push_back({path_ + ": entries that were not captured", "0", std::to_string(more), more == 0});
+  all.push_back({printable(path_) + ": entries that were not captured", "0", std::to_string(more),
+                 more == 0});
   all.insert(all.end(), differences_.begin(), differences_.end());
   return all;
 }
