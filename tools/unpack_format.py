@@ -319,7 +319,8 @@ def open_age(secret, data, what):
     end = data.find(b"\n---")
     lines, closing = data[:end].split(b"\n"), data[end + 1:end + 5 + 43]
     body = data[end + 5 + 44:]
-    if end < 0 or lines[0] != b"age-encryption.org/v1" or data[end + 5 + 43:end + 5 + 44] != b"\n":
+    if end < 0 or lines[0] != b"age-encryption.org/v1" or closing[:4] != b"--- " or (
+            data[end + 5 + 43:end + 5 + 44] != b"\n"):
         raise Refused(f"{what}: holds no age v1 file")
     try:
         expected = unpadded_base64(closing[4:], what)
