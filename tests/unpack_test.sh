@@ -102,7 +102,7 @@ import json, sys
 print("\n".join(sorted(one["id"] for one in json.load(sys.stdin)["items"])))')
   [[ -n $wanted ]]
   expect 'snapshots' "$wanted" "$(by_identity "$LARGE" list | awk '/^snapshot/ { print $2 }' | sort)"
-  by_identity "$LARGE" list | grep -q '^point .* complete'
+  by_identity "$LARGE" list | grep '^point .* complete' >/dev/null
 }
 
 EveryNameIsListedOnceAndOnOneLine() {
