@@ -1,5 +1,7 @@
 // A process that dies after the Nth change of the store, for every N of a small backup: what it
 // reported as done is there, all of it, and nothing that is there is broken.
+#include <atomic>
+
 #include "repo/test_world.h"
 
 namespace lifeboat::repo {
@@ -110,7 +112,7 @@ TEST(Crash, WhenTheReplyOfAnyChangeIsLostNothingIsLost) {
   for (std::uint64_t n = 0; n < all; ++n) {
     SCOPED_TRACE("reply to change " + std::to_string(n) + " lost");
     store::MemoryStore store;
-    std::uint64_t puts = 0;
+    std::atomic<std::uint64_t> puts = 0;  // asked by several threads
     store.set_script([&](std::uint64_t, Verb verb, const std::string&) {
       return verb == Verb::put && puts++ == n ? Fault::lost_reply : Fault::none;
     });
@@ -130,7 +132,7 @@ TEST(Crash, AFullStoreIsToldAndNothingHalfIsVisible) {
   for (std::uint64_t n = 2; n < all; ++n) {
     SCOPED_TRACE("full from put " + std::to_string(n));
     store::MemoryStore store;
-    std::uint64_t puts = 0;
+    std::atomic<std::uint64_t> puts = 0;  // asked by several threads
     store.set_script([&](std::uint64_t, Verb verb, const std::string&) {
       return verb == Verb::put && puts++ >= n ? Fault::no_space : Fault::none;
     });
