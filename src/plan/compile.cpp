@@ -283,7 +283,7 @@ void Compiler::link_after() {
       } else if (!nodes.contains(word.string())) {
         // Looking for the right word costs, and nobody reads so many hints.
         add(word.mark(), path, "no step is named '" + printable(word.string()) + "'",
-            findings_.size() < 100 ? suggestion(word.string(), names) : "");
+            findings_.size() < 20 ? suggestion(word.string(), names) : "");
       } else {
         nodes[name]->after.push_back(word.string());
         marks_.emplace(std::pair(name, word.string()), word.mark());
