@@ -27,13 +27,19 @@ Result<int> validate(Program& program) {
   Table table{.columns = {"PLAN", "STEPS", "SCENARIO"}, .rows = {}};
   Value plans{Value::List{}};
   for (const auto& [name, plan] : platform.plans) {
-    plans.push(Value{}.set("name", name).set("steps", std::uint64_t{plan.steps.size()}));
+    Value row;
+    row.set("name", name);
+    row.set("steps", std::uint64_t{plan.steps.size()});
+    plans.push(std::move(row));
     table.rows.push_back({name, std::to_string(plan.steps.size()), printable(plan.scenario)});
   }
   document.set("plans", std::move(plans));
   Value local{Value::List{}};
   for (const auto& secret : platform::local_secrets(platform, program.vocabulary())) {
-    local.push(Value{}.set("user", secret.path).set("place", secret.from));
+    Value row;
+    row.set("user", secret.path);
+    row.set("place", secret.from);
+    local.push(std::move(row));
     program.terminal().say(fmt::format("warning: {} needs {}, which exists on this machine only",
                                        secret.path, secret.from));
   }

@@ -47,7 +47,7 @@ Result<Target> open_target(const Operation& op, Program& program, repo::Reposito
   Value with{Value::Map{}};
   if (!given.user.empty()) with.set("user", given.user);
   if (!given.password_file.empty()) {
-    with.set("password", Value{}.set("file", given.password_file));
+    with.set("password", Value{Value::Map{{"file", Value(given.password_file)}}});
   }
   TRY(Value config, type->retarget(configured(program, target.snapshot), given.to, with));
   TRY_DO(reveal_secrets(op, config, type->fields,

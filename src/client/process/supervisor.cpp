@@ -119,6 +119,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> arguments = pointers(spec.argv), variables = pointers(env);
   close_range(3, static_cast<unsigned>(failure_pipe) - 1, 0);
   close_range(static_cast<unsigned>(failure_pipe) + 1, ~0U, 0);
+  // What we create is for us alone; what a program creates is as everybody expects.
+  umask(022);
   execve(spec.program.c_str(), arguments.data(), variables.data());
   give_up("start the program");
   _exit(127);
