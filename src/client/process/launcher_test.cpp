@@ -52,6 +52,19 @@ class LauncherTest : public testing::Test {
     }
     return found;
   }
+  // For failures: who is still there, and whose child it is.
+  static std::string portraits(const std::vector<int>& pids) {
+    std::string text;
+    const auto all = process::all_processes();
+    for (const int pid : pids) {
+      const auto found = all.find(pid);
+      const int parent = found == all.end() ? 0 : found->second.parent;
+      const char state = found == all.end() ? '-' : found->second.state;
+      text += std::to_string(pid) + " " + state + " " + process::command_line(pid) + ", child of " +
+              std::to_string(parent) + " " + process::command_line(parent) + "\n";
+    }
+    return text;
+  }
   // A sleep that only this test has: its duration is its name.
   std::string unique_sleep(int number) {
     return "sleep 3" + std::to_string(getpid()) + std::to_string(number);
@@ -140,7 +153,7 @@ TEST_F(LauncherTest, MuchInputAndOutputAtOnceDoesNotBlock) {
   const std::string big(8 << 20, 'x');
   auto done = launcher_->run(op_, shell("tee /dev/stderr"), as_bytes(big));
   ASSERT_TRUE(done) << done.error().what;
-  EXPECT_EQ(done->status, 0);
+  EXPECT_EQ(done->status, 0) << done->errors.substr(done->errors.find_last_not_of('x') + 1, 500);
   EXPECT_EQ(done->output.size(), big.size());
   EXPECT_EQ(done->errors.size(), big.size());
 }
@@ -249,7 +262,8 @@ TEST_F(LauncherTest, KillingTheEngineLeavesNoDescendant) {
   waitpid(engine, nullptr, 0);
   ASSERT_TRUE(up);
   EXPECT_TRUE(eventually([&] { return launcher_->living(owner_).empty(); }));
-  EXPECT_TRUE(with_word(sleeper).empty());
+  const auto left = with_word(sleeper);
+  EXPECT_TRUE(left.empty()) << portraits(left);
 }
 
 TEST_F(LauncherTest, DestroyingAChildEndsItsTree) {

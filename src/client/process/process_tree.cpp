@@ -1,22 +1,25 @@
 #include "client/process/process_tree.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 #include "base/bytes.h"
+#include "client/process/descriptor.h"
 
 namespace lifeboat::process {
 namespace {
 
+// "" when it cannot be read: a process may end between any two of our calls, also between opening
+// one of its files and reading it (ESRCH), which must never end the supervisor.
 std::string slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.open()) return {};
+  return read_all(file.number()).value_or(std::string());
 }
 
 std::string proc_path(int pid, const char* file) {
