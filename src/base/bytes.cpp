@@ -13,9 +13,10 @@ std::string to_hex(ByteView bytes) {
 }
 
 std::optional<Bytes> from_hex(std::string_view text) {
+  if (text.empty()) return Bytes{};
+  if (text.size() % 2 != 0) return std::nullopt;
   Bytes out(text.size() / 2);
   std::size_t length = 0;
-  if (text.size() % 2 != 0) return std::nullopt;
   if (sodium_hex2bin(out.data(), out.size(), text.data(), text.size(), nullptr, &length, nullptr) !=
           0 ||
       length != out.size()) {

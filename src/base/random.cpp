@@ -26,6 +26,7 @@ SystemRandom::SystemRandom() { ASSERT(sodium_init() >= 0); }
 void SystemRandom::fill(std::span<std::uint8_t> out) { randombytes_buf(out.data(), out.size()); }
 
 void SeededRandom::fill(std::span<std::uint8_t> out) {
+  if (out.empty()) return;  // libsodium's pointers are never null
   std::array<std::uint8_t, randombytes_SEEDBYTES> key{};
   {
     const std::lock_guard lock(mutex_);
