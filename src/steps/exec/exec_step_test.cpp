@@ -239,8 +239,11 @@ TEST(ExecStep, ExitOneIsAbsentAndAnyOtherAnErrorWithWhatWasSaid) {
 
 TEST(ExecStep, WhatItLeavesRunningIsNamed) {
   Stage stage;
-  Value config =
-      stage.config("setsid sleep 2718 >/dev/null 2>&1 </dev/null & echo $! >pid", "true");
+  // It waits until the daemon has left the group: a program that ends sooner leaves nothing behind.
+  Value config = stage.config(
+      "setsid sh -c 'echo $$ >pid; exec sleep 2718' >/dev/null 2>&1 </dev/null & "
+      "until [ -s pid ]; do :; done",
+      "true");
   config.set("may_leave_daemons", true);
   const auto step = stage.step(config);
   ASSERT_TRUE(step->apply(stage.op));
