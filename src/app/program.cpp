@@ -77,7 +77,12 @@ platform::Vocabulary Program::vocabulary() const {
 }
 
 Result<platform::Platform> Program::read_platform(const std::string& path) {
-  return platform::load_platform(path, vocabulary());
+  TRY(platform::Platform platform, platform::load_platform(path, vocabulary()));
+  // Whoever works for us (a child, a source) may stand in another folder.
+  std::error_code error;
+  platform.directory = std::filesystem::weakly_canonical(platform.directory, error).string();
+  if (error) return fail(Error::Kind::unavailable, path + ": " + error.message());
+  return platform;
 }
 
 Result<backup::BundleFiles> Program::bundle_files(const platform::Platform& platform) const {

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "app/commands/commands.h"
 #include "app/key_input.h"
@@ -110,7 +111,8 @@ void tell_what_to_keep(Program& program, const std::string& place, const Given& 
                  "  (move it to a safe, off this machine)");
   }
   if (given.age_identity_file.empty() || !given.new_passphrase_file.empty()) {
-    terminal.say("  3. the passphrase:   on paper, in two places");
+    terminal.say(fmt::format("  {}. the passphrase:   on paper, in two places",
+                             given.age_identity_file.empty() ? 3 : 4));
   }
   if (keys < 2) {
     terminal.say(
@@ -131,12 +133,18 @@ Result<int> run_init(const Operation& op, Program& program, const Given& given) 
   TRY(auto store, store::open_directory(*place, true, program.clock()));
   const std::string attempt = to_hex(program.random().array<16>());
   TRY_DO(store::prove_put_if_absent(op, *store, 16, attempt));
+  if (store->size(op, "config")) {  // before anybody is asked for a passphrase
+    return fail(Error::Kind::conflict, store->describe() + " holds a repository already",
+                "choose another place, or use the repository that is there", Error::Code::refused);
+  }
   TRY(const auto keys, choose_keys(program, given));
   TRY(const auto repository, repo::Repository::create(op, *store, keys, program.environment()));
   TRY(const bool wrote,
-      write_new(path,
-                fmt::format(fmt::runtime(template_text), fmt::arg("platform", given.platform),
-                            fmt::arg("repository", *place), fmt::arg("example", "./uploads"))));
+      write_new(
+          path,
+          fmt::format(fmt::runtime(template_text), fmt::arg("platform", given.platform),
+                      fmt::arg("repository", std::filesystem::absolute(*place).string()),
+                      fmt::arg("example", std::filesystem::current_path().string() + "/uploads"))));
   program.terminal().say(wrote ? "Wrote " + path + "." : "Kept " + path + " as it is.");
   program.terminal().say(fmt::format("Created repository {} with {} key(s) at {}.",
                                      repository->id(), keys.size(), *place));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "app/commands/commands.h"
 #include "client/secret/secret_values.h"
@@ -21,14 +22,27 @@ struct Target {
   source::TargetState state;
 };
 
+struct Configured {
+  Value config{Value::Map{}};
+  std::string directory = ".";  // what its relative names are below
+};
+
 // What the platform file says of this source, where there is one; the rest comes by option.
-Value configured(Program& program, const repo::Snapshot& snapshot) {
+Configured configured(Program& program, const repo::Snapshot& snapshot) {
   const auto platform = program.platform_file();
-  if (!platform) return Value{Value::Map{}};
+  if (!platform) return {};
   const auto found = platform->sources.find(snapshot.about.source);
   const bool same =
       found != platform->sources.end() && found->second.type == snapshot.about.source_type;
-  return same ? found->second.config : Value{Value::Map{}};
+  if (!same) return {};
+  return {found->second.config, platform->directory};
+}
+
+// A word of the command line is meant from where the person stands.
+std::string from_here(const std::string& path) {
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(path, error).lexically_normal();
+  return error ? path : absolute.string();
 }
 
 Result<Target> open_target(const Operation& op, Program& program, repo::Repository& repository,
@@ -47,14 +61,16 @@ Result<Target> open_target(const Operation& op, Program& program, repo::Reposito
   Value with{Value::Map{}};
   if (!given.user.empty()) with.set("user", given.user);
   if (!given.password_file.empty()) {
-    with.set("password", Value{Value::Map{{"file", Value(given.password_file)}}});
+    with.set("password", Value{Value::Map{{"file", Value(from_here(given.password_file))}}});
   }
-  TRY(Value config, type->retarget(configured(program, target.snapshot), given.to, with));
+  const auto [known, directory] = configured(program, target.snapshot);
+  const bool is_path = type->local_paths && given.to.find(':') == std::string::npos;
+  TRY(Value config, type->retarget(known, is_path ? from_here(given.to) : given.to, with));
   TRY_DO(reveal_secrets(op, config, type->fields,
-                        {.launcher = &program.launcher(), .directory = "."}));
-  TRY(target.source,
-      type->make(config,
-                 {.clock = &program.clock(), .launcher = &program.launcher(), .directory = "."}));
+                        {.launcher = &program.launcher(), .directory = directory}));
+  TRY(target.source, type->make(config, {.clock = &program.clock(),
+                                         .launcher = &program.launcher(),
+                                         .directory = directory}));
   TRY(target.state, target.source->target(op));
   return target;
 }
@@ -110,19 +126,46 @@ Result<void> confirm(Program& program, const Target& target, const Given& given)
               typed.empty() ? Error::Code::needs_person : Error::Code::refused);
 }
 
-Result<int> prove(const Operation& op, Program& program, Target& target, capture::Feed& feed) {
-  if (!target.path.empty()) return 0;
-  TRY(const auto checks, target.source->verify(op, feed));
+Value document_of(const source::Check& check) {
+  Value row;
+  row.set("name", printable(check.name));
+  row.set("ok", check.ok);
+  row.set("expected", printable(check.expected));
+  row.set("actual", printable(check.actual));
+  return row;
+}
+
+// Tells what was done; the exit status says whether it is what was captured. A single path was
+// compared while it was written and has no checks of its own.
+Result<int> tell(Program& program, const Target& target, const Given& given,
+                 const source::RestoreReport& report, const std::vector<source::Check>& checks) {
+  Terminal& terminal = program.terminal();
+  Value document = document_of(target, given);
+  document.set("items", report.items);
+  document.set("size_bytes", report.bytes);
+  Value kept{Value::List{}}, remarks{Value::List{}}, rows{Value::List{}};
+  for (const std::string& name : report.kept_aside) kept.push(printable(name));
+  for (const std::string& remark : report.remarks) remarks.push(printable(remark));
+  std::string text =
+      fmt::format("restored {} items, {}\n", report.items, human_bytes(report.bytes));
   std::size_t good = 0;
   for (const source::Check& check : checks) {
+    rows.push(document_of(check));
     good += check.ok ? 1 : 0;
     if (check.ok) continue;
-    program.terminal().print(fmt::format("DIFFERS {}: expected {}, found {}\n",
-                                         printable(check.name), printable(check.expected),
-                                         printable(check.actual)));
+    text += fmt::format("DIFFERS {}: expected {}, found {}\n", printable(check.name),
+                        printable(check.expected), printable(check.actual));
   }
-  program.terminal().print(fmt::format("verified: {}/{} checks\n", good, checks.size()));
-  if (good == checks.size() && good > 0) return 0;
+  document.set("kept_aside", std::move(kept));
+  document.set("remarks", std::move(remarks));
+  document.set("checks", std::move(rows));
+  if (target.path.empty()) text += fmt::format("verified: {}/{} checks\n", good, checks.size());
+  if (terminal.output() == Output::json) {
+    terminal.show("Restore", document, {});
+  } else {
+    terminal.print(text);
+  }
+  if (!target.path.empty() || (good == checks.size() && good > 0)) return 0;
   return fail(Error::Kind::corrupt, "what was restored differs from what was captured",
               "see the checks above; `lifeboat check --read-data` looks at the repository");
 }
@@ -160,8 +203,11 @@ Result<int> run_restore(const Operation& op, Program& program, const Given& give
     terminal.say("kept aside: " + printable(name));
   }
   for (const std::string& remark : report.remarks) terminal.say(printable(remark));
-  terminal.print(fmt::format("restored {} items, {}\n", report.items, human_bytes(report.bytes)));
-  return prove(op, program, target, *feed);
+  std::vector<source::Check> checks;
+  if (target.path.empty()) {
+    TRY(checks, target.source->verify(op, *feed));
+  }
+  return tell(program, target, given, report, checks);
 }
 
 }  // namespace

@@ -120,9 +120,10 @@ class RestoreStep final : public plan::Step {
     TRY_DO(reveal_secrets(
         op, config, type->fields,
         {.launcher = &context_.launcher(), .directory = context_.bundle_directory()}));
-    const source::Context context{.clock = &context_.clock(),
-                                  .launcher = &context_.launcher(),
-                                  .directory = context_.bundle_directory()};
+    // Without a folder a relative target is refused: the only one at hand is the bundle's, which
+    // goes when the run ends.
+    const source::Context context{
+        .clock = &context_.clock(), .launcher = &context_.launcher(), .directory = {}};
     TRY(target_, type->make(config, context));
     captures_first_ = type->keeps_aside == source::KeepsAside::by_capture;
     return {};

@@ -1,0 +1,96 @@
+// The registry, the documentation and the examples name the same things.
+#include "app/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "app/type_tables.h"
+#include "platform/platform.h"
+
+namespace lifeboat::app {
+namespace {
+
+using testing::HasSubstr;
+
+std::string read(const std::string& name) {
+  std::ifstream file(std::string(LIFEBOAT_SOURCE_DIR) + "/" + name);
+  EXPECT_TRUE(file) << name;
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class Registry : public testing::Test {
+ protected:
+  Registry() : sources_(known_sources()), steps_(known_steps(world_)) {
+    for (const auto& [name, type] : sources_.all()) {
+      words_.sources.push_back({name, type.help, type.fields});
+    }
+    words_.steps = &steps_;
+  }
+  const steps::RestoreWorld world_;
+  const source::SourceTypes sources_;
+  const plan::StepTypes steps_;
+  platform::Vocabulary words_;
+};
+
+void expect_documented(const Record& record, const std::string& what) {
+  EXPECT_FALSE(record.help.empty()) << what;
+  for (const Field& field : record.fields) {
+    EXPECT_FALSE(field.help.empty()) << what << "." << field.name;
+    if (field.shape.record) expect_documented(*field.shape.record, what + "." + field.name);
+  }
+}
+
+TEST_F(Registry, EveryTypeAndFieldTellsWhatItIsFor) {
+  for (const auto& [name, type] : sources_.all()) expect_documented(type.fields, name);
+  for (const auto& [name, type] : steps_.all()) {
+    EXPECT_FALSE(type.help.empty()) << name;
+    for (const Field& field : type.fields.fields) {
+      EXPECT_FALSE(field.help.empty()) << name << "." << field.name;
+    }
+  }
+}
+
+TEST_F(Registry, ThePageOfThePlatformFileHasTheTablesOfAllTypes) {
+  EXPECT_THAT(read("docs/plan-file.md"), HasSubstr(type_tables(sources_, steps_)))
+      << "put the output of `lifeboat schema --markdown` below the line <!-- types -->";
+}
+
+TEST_F(Registry, TheExampleOfThePageIsValid) {
+  const std::string page = read("docs/plan-file.md");
+  const std::size_t title = page.find("## A complete example");
+  ASSERT_NE(title, std::string::npos);
+  const std::size_t begin = page.find("```yaml\n", title) + 8;
+  const std::string example = page.substr(begin, page.find("```", begin) - begin);
+  const auto platform = platform::read_platform(example, "example", words_);
+  EXPECT_TRUE(platform) << (platform ? "" : platform.error().what);
+}
+
+TEST_F(Registry, TheShopIsValid) {
+  std::string text = read("examples/shop/lifeboat.yaml");
+  for (const char* place : {"@REPOSITORY@", "@SECRETS@", "@GIT@", "@UPLOADS@"}) {
+    for (std::size_t at = text.find(place); at != std::string::npos; at = text.find(place)) {
+      text.replace(at, std::string(place).size(), "/srv/x");
+    }
+  }
+  text.replace(text.find("@POSTGRES_URL@"), 14, "postgresql://postgres@127.0.0.1:5432/postgres");
+  text.replace(text.find("@RABBITMQ_URL@"), 14, "http://127.0.0.1:15672");
+  const auto platform = platform::read_platform(text, "shop", words_);
+  ASSERT_TRUE(platform) << platform.error().what;
+  EXPECT_EQ(platform->plans.size(), 1u);
+}
+
+TEST_F(Registry, TypesThatChangeSomethingSayWhat) {
+  for (const auto& [name, type] : steps_.all()) {
+    EXPECT_TRUE(type.make) << name;
+    EXPECT_TRUE(type.effects) << name;
+  }
+}
+
+}  // namespace
+}  // namespace lifeboat::app
