@@ -87,6 +87,7 @@ Result<std::optional<SideStream::Chunk>> SideStream::write(const Operation& op) 
   auto chunk = store(op, lines);
   MutexLock lock(mutex_);
   writing_ = false;
+  ++written_;
   changed_.notify_all();
   if (!chunk) return fail(chunk.error());
   for (const Line& line : lines) waiting_bytes_ -= std::min(waiting_bytes_, line.text.size());
@@ -94,7 +95,8 @@ Result<std::optional<SideStream::Chunk>> SideStream::write(const Operation& op) 
   return std::optional<Chunk>(*std::move(chunk));
 }
 
-Result<std::vector<std::string>> SideStream::read(const Operation& op, const std::string& step) {
+Result<std::vector<std::string>> SideStream::read_stored(const Operation& op,
+                                                         const std::string& step) {
   std::vector<std::string> found;
   TRY(const std::uint64_t count, first_absent(op, repository_.store(), prefix_));
   for (std::uint64_t number = 0; number < count; ++number) {
@@ -109,11 +111,28 @@ Result<std::vector<std::string>> SideStream::read(const Operation& op, const std
       if (line.text("step") == step) found.push_back(line.text("text"));
     }
   }
-  MutexLock lock(mutex_);
-  for (const Line& line : waiting_) {
-    if (line.step == step) found.push_back(line.text);
-  }
   return found;
+}
+
+// While a chunk is written its lines stand in the store and in waiting_: what was read then is read
+// again, or lines would be missing or doubled.
+Result<std::vector<std::string>> SideStream::read(const Operation& op, const std::string& step) {
+  for (;;) {
+    TRY_DO(op.proceed());
+    std::uint64_t before = 0;
+    {
+      MutexLock lock(mutex_);
+      while (writing_) changed_.wait(mutex_);
+      before = written_;
+    }
+    TRY(std::vector<std::string> found, read_stored(op, step));
+    MutexLock lock(mutex_);
+    if (writing_ || written_ != before) continue;
+    for (const Line& line : waiting_) {
+      if (line.step == step) found.push_back(line.text);
+    }
+    return found;
+  }
 }
 
 }  // namespace lifeboat::journal

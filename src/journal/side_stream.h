@@ -37,6 +37,7 @@ class SideStream {
     WallTime time;
   };
   Result<Chunk> store(const Operation& op, const std::vector<Line>& lines);
+  Result<std::vector<std::string>> read_stored(const Operation& op, const std::string& step);
 
   repo::Repository& repository_;
   const std::string run_, driver_, prefix_;
@@ -46,7 +47,8 @@ class SideStream {
   std::size_t waiting_bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t dropped_ GUARDED_BY(mutex_) = 0;
   bool writing_ GUARDED_BY(mutex_) = false;
-  std::optional<std::uint64_t> next_;  // of the thread that holds writing_
+  std::uint64_t written_ GUARDED_BY(mutex_) = 0;  // chunks, or tries at one
+  std::optional<std::uint64_t> next_;             // of the thread that holds writing_
 };
 
 }  // namespace lifeboat::journal
