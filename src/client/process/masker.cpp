@@ -115,9 +115,8 @@ void Masker::add(const Secret& secret) {
                                    [&](const Secret& old) { return old.reveal() == form; });
     if (!known) forms->emplace_back(form);
   }
-  std::sort(forms->begin(), forms->end(), [](const Secret& a, const Secret& b) {
-    return a.reveal().size() > b.reveal().size();
-  });
+  std::sort(forms->begin(), forms->end(),
+            [](const Secret& a, const Secret& b) { return a.reveal().size() > b.reveal().size(); });
   forms_ = std::move(forms);
 }
 

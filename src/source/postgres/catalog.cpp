@@ -52,7 +52,8 @@ SELECT count(*), coalesce(sum(hashtextextended(concat_ws('|', m.oid, pg_get_user
   FROM pg_largeobject_metadata m)";
 
 constexpr char large_object_query[] = R"(
-SELECT format(E'SELECT pg_catalog.lo_create(%s);\nALTER LARGE OBJECT %s OWNER TO %I;\n', m.oid, m.oid,
+SELECT format(E'SELECT pg_catalog.lo_create(%s);\nALTER LARGE OBJECT %s OWNER TO %I;\n',
+              m.oid, m.oid,
               pg_get_userbyid(m.lomowner)) ||
        CASE WHEN m.lomacl IS NULL THEN '' ELSE
          format(E'REVOKE ALL ON LARGE OBJECT %s FROM %I;\n', m.oid, pg_get_userbyid(m.lomowner)) ||

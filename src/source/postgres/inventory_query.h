@@ -18,7 +18,8 @@ rel AS (SELECT c.*, n.nspname,
                             WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid)),
 grants AS (
   SELECT 'r' AS class, r.oid, coalesce(r.relacl,
-           acldefault(CASE r.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, r.relowner)) AS acl
+           acldefault(CASE r.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END,
+                      r.relowner)) AS acl
     FROM rel r WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   UNION ALL SELECT 'n', n.oid, coalesce(n.nspacl, acldefault('n', n.nspowner)) FROM ns n
   UNION ALL SELECT 'f', p.oid, coalesce(p.proacl, acldefault('f', p.proowner))
@@ -84,7 +85,8 @@ things(category, line) AS (
    WHERE NOT EXISTS (SELECT 1 FROM member m
                       WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
   UNION ALL
-  SELECT 'types', concat_ws('|', t.oid::regtype, t.typtype, pg_get_userbyid(t.typowner), t.typnotnull,
+  SELECT 'types', concat_ws('|', t.oid::regtype, t.typtype, pg_get_userbyid(t.typowner),
+         t.typnotnull,
            CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
            (SELECT string_agg(quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder)
               FROM pg_enum e WHERE e.enumtypid = t.oid), a.text)

@@ -55,12 +55,16 @@ CREATE TABLE shop.orders (
   taxed numeric GENERATED ALWAYS AS (amount * 1.19) STORED,
   tags text[], body jsonb, raw bytea, made timestamptz DEFAULT now(), day date, span interval,
   home shop.place, extra hstore, kind varchar(10) CHECK (kind IN ('a', 'b')));
-INSERT INTO shop.orders (customer, state, amount, tags, body, raw, made, day, span, home, extra, kind)
+INSERT INTO shop.orders
+  (customer, state, amount, tags, body, raw, made, day, span, home, extra, kind)
 SELECT 'Kunde ' || i || E' \\ \t\n "q" ''s'' äöü 日本 \U0001F600', 'it''s paid', i * 1.5,
-       ARRAY['a,b', NULL, '{"x"}', '\', i::text], jsonb_build_object('k', i, 'n', NULL, 'u', E'é\u2028'),
-       decode(md5(i::text), 'hex') || '\x00ff0a5c'::bytea, timestamptz '2020-01-01' + i * interval '1 h',
+       ARRAY['a,b', NULL, '{"x"}', '\', i::text], 
+       jsonb_build_object('k', i, 'n', NULL, 'u', E'é\u2028'),
+       decode(md5(i::text), 'hex') || '\x00ff0a5c'::bytea,
+       timestamptz '2020-01-01' + i * interval '1 h',
        CASE i % 3 WHEN 0 THEN 'infinity'::date WHEN 1 THEN '-infinity' ELSE '0044-03-15 BC' END,
-       i * interval '1 month -3 days', ROW('Straße, "x"', i::integer)::shop.place, hstore('k', NULL), 'a'
+       i * interval '1 month -3 days', ROW('Straße, "x"', i::integer)::shop.place,
+       hstore('k', NULL), 'a'
   FROM generate_series(1, 3000) i;
 INSERT INTO shop.orders (customer) VALUES ('');
 CREATE INDEX ON shop.orders (customer text_pattern_ops) WHERE amount > 10;
@@ -75,7 +79,8 @@ CREATE TABLE shop.wife (id integer PRIMARY KEY, husband integer REFERENCES shop.
 ALTER TABLE shop.husband ADD FOREIGN KEY (wife) REFERENCES shop.wife DEFERRABLE INITIALLY DEFERRED;
 BEGIN; INSERT INTO shop.husband VALUES (1, 1); INSERT INTO shop.wife VALUES (1, 1); COMMIT;
 CREATE TABLE shop.events (at date NOT NULL, what text) PARTITION BY RANGE (at);
-CREATE TABLE shop.events_2025 PARTITION OF shop.events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE shop.events_2025 PARTITION OF shop.events
+  FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE shop.events_rest PARTITION OF shop.events DEFAULT;
 CREATE INDEX ON shop.events (at);
 INSERT INTO shop.events SELECT date '2025-12-25' + i, 'e' || i FROM generate_series(1, 20) i;
@@ -90,7 +95,8 @@ CREATE TABLE shop.dropped (a integer, b integer, c integer);
 INSERT INTO shop.dropped VALUES (1, 2, 3);
 ALTER TABLE shop.dropped DROP COLUMN b;
 CREATE TABLE shop.audit (n integer);
-CREATE FUNCTION shop.log() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = shop AS
+CREATE FUNCTION shop.log() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = shop AS
 $body$ BEGIN INSERT INTO shop.audit VALUES (1); -- a ; inside
 RETURN NEW; END $body$;
 CREATE TRIGGER orders_log AFTER INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.log();

@@ -42,7 +42,8 @@ SELECT d.datname, pg_get_userbyid(d.datdba) AS owner, pg_encoding_to_char(d.enco
        (SELECT substr(c, 17) FROM pg_db_role_setting s, unnest(s.setconfig) c
          WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'lifeboat.marker=%') AS marker,
        (SELECT substr(c, 19) FROM pg_db_role_setting s, unnest(s.setconfig) c
-         WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'lifeboat.complete=%') AS complete,
+         WHERE s.setdatabase = d.oid AND s.setrole = 0
+           AND c LIKE 'lifeboat.complete=%') AS complete,
        (SELECT substr(c, 15) FROM pg_db_role_setting s, unnest(s.setconfig) c
          WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'lifeboat.kept=%') AS kept
   FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace

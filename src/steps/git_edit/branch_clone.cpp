@@ -55,7 +55,7 @@ Result<std::unique_ptr<BranchClone>> BranchClone::open(const Operation& op,
                                                        const std::string& branch) {
   TRY(ScratchFolder folder, ScratchFolder::make());
   TRY(LocalRepository clone, LocalRepository::init(op, git, folder.path() + "/clone.git"));
-  std::unique_ptr<BranchClone> made(new BranchClone(git, std::move(folder), std::move(clone)));
+  auto made = std::make_unique<BranchClone>(git, std::move(folder), std::move(clone));
   made->branch_ = branch;
   if (branch.empty()) {
     TRY(const std::string told,

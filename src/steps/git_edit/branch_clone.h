@@ -32,6 +32,10 @@ class BranchClone {
   static Result<std::unique_ptr<BranchClone>> open(const Operation& op,
                                                    const source::git::GitProgram& git,
                                                    const std::string& branch);
+  // For open().
+  BranchClone(const source::git::GitProgram& git, source::git::ScratchFolder folder,
+              source::git::LocalRepository clone)
+      : git_(git), folder_(std::move(folder)), clone_(std::move(clone)) {}
 
   // Reads the branch again.  Errors: not_found (no such branch), as git's.
   Result<void> refresh(const Operation& op);
@@ -63,9 +67,6 @@ class BranchClone {
   Result<std::string> commit_files(const Operation& op, const Draft& draft);
 
  private:
-  BranchClone(const source::git::GitProgram& git, source::git::ScratchFolder folder,
-              source::git::LocalRepository clone)
-      : git_(git), folder_(std::move(folder)), clone_(std::move(clone)) {}
   struct Entry {
     std::string mode, id;
   };
