@@ -6,12 +6,14 @@ RunContext::RunContext(const Surroundings& around, Ledger& ledger, FaultPoints& 
                        std::string step)
     : around_(around),
       ledger_(ledger),
+      faults_(faults),
       step_(std::move(step)),
       launcher_(*around.launcher, faults, step_, *around.clock) {}
 
 void RunContext::enter(std::string_view verb) {
   launcher_.verb(verb);
   around_.observer->step_phase(step_, verb);
+  faults_.verb_starts(step_, verb);
 }
 
 Result<void> RunContext::journaled(Result<void> result) {

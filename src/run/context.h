@@ -48,6 +48,7 @@ class RunContext final : public plan::StepContext {
  private:
   const Surroundings& around_;
   Ledger& ledger_;
+  FaultPoints& faults_;
   const std::string step_;
   CountingLauncher launcher_;
   std::uint64_t generation_ = 0;

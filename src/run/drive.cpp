@@ -8,19 +8,14 @@
 
 namespace lifeboat::run {
 
-Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger)
+Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger,
+             std::shared_ptr<FaultPoints> faults)
     : setup_(setup),
       journal_(journal),
       ledger_(ledger),
       plan_(ledger.pins().plan),
-      faults_(std::make_shared<FaultPoints>(setup.faults ? *setup.faults
-                                                         : FaultPoints::from_environment())),
-      ended_(plan_.steps.size() + 1) {
-  journal_.on_written(
-      [faults = faults_](const std::string& object, const std::vector<journal::Event>& events) {
-        faults->journal_written(object, events);
-      });
-}
+      faults_(std::move(faults)),
+      ended_(plan_.steps.size() + 1) {}
 
 std::optional<Error> Drive::run(const Operation& op) {
   const std::stop_callback forward(op.stop, [this] { stop_.request_stop(); });

@@ -18,7 +18,8 @@ namespace lifeboat::run {
 
 class Drive {
  public:
-  Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger);
+  Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger,
+        std::shared_ptr<FaultPoints> faults);
 
   // Until nothing can start any more, or this driver has to leave: then why.
   std::optional<Error> run(const Operation& op);

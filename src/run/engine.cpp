@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/guard.h"
+#include "journal/segment.h"
 #include "journal/vault.h"
 #include "repo/session.h"
 #include "run/drive.h"
@@ -44,9 +45,24 @@ Result<void> announce(const Operation& op, repo::Repository& repository, const P
   return session->close(op);
 }
 
+std::shared_ptr<FaultPoints> fault_points_of(const EngineSetup& setup) {
+  return std::make_shared<FaultPoints>(setup.faults ? *setup.faults
+                                                    : FaultPoints::from_environment());
+}
+
+// Shared with the journal, whose own thread may pass a point while the engine leaves.
+void watch_writes(journal::Journal& journal, const std::shared_ptr<FaultPoints>& faults) {
+  journal.on_written(
+      [faults](const std::string& object, const std::vector<journal::Event>& events) {
+        faults->journal_written(object, events);
+      });
+}
+
 // The pins as the journal may hold them: secrets are in the vault before the first segment is.
-Result<Pins> sealed_pins(const Operation& op, repo::Repository& repository, const Pins& pins) {
-  journal::Vault vault(repository, pins.run, [](const std::string&) {});
+Result<Pins> sealed_pins(const Operation& op, repo::Repository& repository, const Pins& pins,
+                         FaultPoints& faults) {
+  journal::Vault vault(repository, pins.run,
+                       [&](const std::string& object) { faults.journal_written(object, {}); });
   const PutSecret put = [&](const std::string& name, const Secret& value) {
     return vault.put(op, name, value);
   };
@@ -97,14 +113,17 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   const plan::Scope scope = first_scope(pins, setup.around.clock->wall());
   TRY_DO(preflight_all(op, setup.around, pins, scope, {}));
   TRY_DO(announce(op, *setup.repository, pins));
-  TRY(const Pins sealed, sealed_pins(op, *setup.repository, pins));
+  const auto faults = fault_points_of(setup);
+  TRY(const Pins sealed, sealed_pins(op, *setup.repository, pins, *faults));
   TRY(const auto journal, journal::Journal::begin(op, *setup.repository, pins.run, setup.driver,
                                                   {event::run_begin(sealed, setup.driver),
                                                    event::driver_joined(setup.driver)}));
+  faults->journal_written(journal::segment_name(pins.run, 0), journal->events());
+  watch_writes(*journal, faults);
   TRY(auto state, replay(journal->events()));
   Ledger ledger(*journal, *setup.around.launcher, *setup.around.clock, std::move(state));
   TRY_DO(ledger.reveal());
-  auto halted = Drive(setup, *journal, ledger).run(op);
+  auto halted = Drive(setup, *journal, ledger, faults).run(op);
   return outcome_of(ledger, true, std::move(halted));
 }
 
@@ -120,8 +139,10 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
   Ledger ledger(*journal, *setup.around.launcher, *setup.around.clock, std::move(state));
   TRY_DO(ledger.reveal());
   TRY_DO(preflight_all(op, setup.around, ledger.pins(), ledger.scope(), ledger.view()));
+  const auto faults = fault_points_of(setup);
+  watch_writes(*journal, faults);
   TRY_DO(ledger.record(std::move(joined)));
-  auto halted = Drive(setup, *journal, ledger).run(op);
+  auto halted = Drive(setup, *journal, ledger, faults).run(op);
   return outcome_of(ledger, fresh, std::move(halted));
 }
 

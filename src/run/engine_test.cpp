@@ -20,6 +20,7 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 Value config(const std::string& value, int parts = 1) {
   Value config;
@@ -535,7 +536,8 @@ TEST(Engine, TheFaultPointsNameEveryJournalWriteAndKillAtTheChosenOne) {
   EXPECT_EQ(kills, 1);
   std::ifstream file(trace);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_THAT(text, HasSubstr("journal 1 runs/run-1/"));
+  EXPECT_THAT(text, StartsWith("journal 1 runs/run-1/"));
+  EXPECT_THAT(text.substr(0, text.find('\n')), HasSubstr(" run.begin"));
   EXPECT_THAT(text, HasSubstr("step.intent:net"));
   EXPECT_THAT(text, HasSubstr("run.end"));
   std::remove(trace.c_str());
@@ -547,6 +549,8 @@ TEST(Engine, TheFaultSettingsComeFromTheEnvironment) {
   EXPECT_EQ(FaultPoints::from_environment().kill_after_journal, 0U);
   ASSERT_EQ(setenv("LIFEBOAT_FAULT", "kill-after-journal:7x", 1), 0);
   EXPECT_EQ(FaultPoints::from_environment().kill_after_journal, 0U);
+  ASSERT_EQ(setenv("LIFEBOAT_FAULT", "stop-before-verify:orders", 1), 0);
+  EXPECT_EQ(FaultPoints::from_environment().stop_before_verify, "orders");
   ASSERT_EQ(unsetenv("LIFEBOAT_FAULT"), 0);
 }
 

@@ -21,6 +21,10 @@ std::uint64_t number_after(std::string_view text, std::string_view prefix) {
   return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
+std::string text_after(std::string_view text, std::string_view prefix) {
+  return text.starts_with(prefix) ? std::string(text.substr(prefix.size())) : std::string();
+}
+
 }  // namespace
 
 FaultPoints::Settings FaultPoints::from_environment() {
@@ -29,6 +33,7 @@ FaultPoints::Settings FaultPoints::from_environment() {
   if (const char* fault = std::getenv("LIFEBOAT_FAULT")) {
     settings.kill_after_journal = number_after(fault, "kill-after-journal:");
     settings.kill_during_child = number_after(fault, "kill-during-child:");
+    settings.stop_before_verify = text_after(fault, "stop-before-verify:");
   }
   return settings;
 }
@@ -65,6 +70,15 @@ bool FaultPoints::child_starts(const std::string& step, std::string_view verb,
   trace(fmt::format("child {} {} {} {}", number, printable(step), verb,
                     printable(program.substr(program.rfind('/') + 1))));
   return number == settings_.kill_during_child;
+}
+
+void FaultPoints::verb_starts(const std::string& step, std::string_view verb) {
+  if (verb != "verify" || step.empty() || step != settings_.stop_before_verify) return;
+  if (stopped_.exchange(true)) return;
+  trace(fmt::format("stop {} verify", printable(step)));
+  if (settings_.stop) return settings_.stop();
+  // To this very thread: it is stopped before raise() answers, the others at the same time.
+  ::raise(SIGSTOP);
 }
 
 CountingLauncher::CountingLauncher(Launcher& launcher, FaultPoints& faults, std::string step,

@@ -1,4 +1,5 @@
-// run/fault_point.h - Lets a test kill this very program at an exact place, release build included.
+// run/fault_point.h - Lets a test end or stop this very program at an exact place, release build
+// included.
 //
 // Two environment variables, read once when a run begins or resumes:
 //   LIFEBOAT_TRACE=FILE                  appends one line for each place passed:
@@ -8,8 +9,11 @@
 //                                        (segment, vault entry, log chunk) is durable
 //   LIFEBOAT_FAULT=kill-during-child:N   SIGKILL to ourselves while the Nth child that a step
 //                                        started runs (at its end, if it is done sooner)
+//   LIFEBOAT_FAULT=stop-before-verify:STEP  SIGSTOP to ourselves, once, when STEP has been applied
+//                                        and is about to be verified: what is altered in the
+//                                        target before SIGCONT must be found
 // Harmless otherwise: the only thing that can be brought about is our own end, which every run
-// survives; who sets our environment could send the signal as well.
+// survives, or a pause; who sets our environment could send the signals as well.
 //
 // Threads: all methods from any thread.
 #pragma once
@@ -31,7 +35,9 @@ class FaultPoints {
     std::string trace;                     // file; "" = none
     std::uint64_t kill_after_journal = 0;  // 0 = never
     std::uint64_t kill_during_child = 0;
-    std::function<void()> kill;  // empty: SIGKILL to ourselves
+    std::string stop_before_verify;  // step; "" = never
+    std::function<void()> kill;      // empty: SIGKILL to ourselves
+    std::function<void()> stop;      // empty: SIGSTOP to ourselves
   };
   // From LIFEBOAT_TRACE and LIFEBOAT_FAULT.  What cannot be read there is no fault.
   static Settings from_environment();
@@ -41,6 +47,8 @@ class FaultPoints {
   void journal_written(const std::string& object, const std::vector<journal::Event>& events);
   // A child is about to start; answers whether it is the one to die with.
   bool child_starts(const std::string& step, std::string_view verb, const Command& command);
+  // A step is about to enter one of its verbs.
+  void verb_starts(const std::string& step, std::string_view verb);
   void kill();
 
  private:
@@ -48,6 +56,7 @@ class FaultPoints {
 
   const Settings settings_;
   std::atomic<std::uint64_t> journal_writes_ = 0, children_ = 0;
+  std::atomic<bool> stopped_ = false;
   Mutex mutex_;  // one trace line at a time
 };
 

@@ -31,15 +31,22 @@ class Undying final : public Launcher {
   std::latch& killed_;
 };
 
+FaultPoints::Settings dies_during(std::uint64_t child, std::function<void()> kill) {
+  FaultPoints::Settings settings;
+  settings.kill_during_child = child;
+  settings.kill = std::move(kill);
+  return settings;
+}
+
 TEST(FaultPoint, TheProcessDiesWhileTheChosenChildRuns) {
   std::latch killed(1);
   int kills = 0;
   SystemClock clock;
   const Operation op{&clock};
-  FaultPoints faults({"", 0, 2, [&] {
-                        ++kills;
-                        killed.count_down();
-                      }});
+  FaultPoints faults(dies_during(2, [&] {
+    ++kills;
+    killed.count_down();
+  }));
   Undying children(killed);
   children.dies = 2;
   CountingLauncher launcher(children, faults, "orders", clock);
@@ -58,11 +65,26 @@ TEST(FaultPoint, AStreamingChildIsCountedAsWell) {
   std::latch killed(1);
   SystemClock clock;
   const Operation op{&clock};
-  FaultPoints faults({"", 0, 1, [&] { killed.count_down(); }});
+  FaultPoints faults(dies_during(1, [&] { killed.count_down(); }));
   Undying children(killed);
   CountingLauncher launcher(children, faults, "orders", clock);
   ASSERT_TRUE(launcher.start(op, {}));
   EXPECT_TRUE(killed.try_wait());
+}
+
+TEST(FaultPoint, TheProcessStopsOnceAndOnlyBeforeTheChosenStepIsVerified) {
+  int stops = 0;
+  FaultPoints::Settings settings;
+  settings.stop_before_verify = "orders";
+  settings.stop = [&] { ++stops; };
+  FaultPoints faults(settings);
+  for (const char* verb : {"preflight", "observe", "apply"}) faults.verb_starts("orders", verb);
+  faults.verb_starts("broker", "verify");
+  EXPECT_EQ(stops, 0);
+  faults.verb_starts("orders", "verify");
+  EXPECT_EQ(stops, 1);
+  faults.verb_starts("orders", "verify");
+  EXPECT_EQ(stops, 1);
 }
 
 }  // namespace
