@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <stop_token>
@@ -114,6 +115,45 @@ int finish(Program& program, const Result<int>& result, int signal) {
   return exit_status(result.error().effective_code());
 }
 
+// The options are not known yet when the words of the command line are refused.
+bool asks_for_json(const std::vector<std::string>& words) {
+  const char* chosen = std::getenv("LIFEBOAT_OUTPUT_FORMAT");
+  bool json = chosen != nullptr && std::string_view(chosen) == "json";
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool option = words[i] == "-o" || words[i] == "--output";
+    if (option && i + 1 < words.size()) json = words[i + 1] == "json";
+    if (words[i].starts_with("--output=")) json = words[i] == "--output=json";
+  }
+  return json;
+}
+
+int refuse_words(Program& program, const CLI::App& root, const CLI::ParseError& error,
+                 const std::vector<std::string>& words) {
+  program.terminal().configure(asks_for_json(words) ? Output::json : Output::table, "auto", false);
+  Error told{Error::Kind::invalid, error.what(), "lifeboat --help", Error::Code::usage};
+  const CLI::App* command = &root;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  if (command != &root) {
+    for (const CLI::App* at = command; at != &root; at = at->get_parent()) {
+      told.hint = at->get_name() + (at == command ? "" : " " + told.hint);
+    }
+    told.hint = "lifeboat " + told.hint + " --help";
+  }
+  const bool incomplete = !command->get_subcommands([](const CLI::App*) { return true; }).empty();
+  if (incomplete && !command->remaining().empty()) {
+    std::vector<std::string> known;
+    for (const auto* one : command->get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(one->get_name());
+    }
+    const std::string word = command->remaining().front();
+    const std::string near = nearest(word, known);
+    if (!word.starts_with('-')) told.what = "there is no command " + word;
+    if (!near.empty()) told.hint = "did you mean " + near + "? Otherwise " + told.hint;
+  }
+  program.terminal().error(told);
+  return exit_status(Error::Code::usage);
+}
+
 int run(int argc, char** argv) {
   Program program;
   CLI::App root{std::string(about), "lifeboat"};
@@ -125,8 +165,8 @@ int run(int argc, char** argv) {
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int status = root.exit(error);
-    return status == 0 ? 0 : exit_status(Error::Code::usage);
+    if (error.get_exit_code() == 0) return root.exit(error);  // --help
+    return refuse_words(program, root, error, {argv + 1, argv + argc});
   }
   program.terminal().configure(program.options.output == "json" ? Output::json : Output::table,
                                program.options.color, program.options.quiet);

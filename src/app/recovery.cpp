@@ -66,24 +66,25 @@ Result<void> Recovery::choose_point(const Operation& op, const std::string& word
   for (const repo::Member& member : point_->about.members) {
     if (!member.snapshot) continue;
     auto feed = repository().feed(op, *member.snapshot);
-    if (feed) continue;
-    Error error = std::move(feed).error();
-    error.what = fmt::format("recovery point {}: source {}: {}", point_->id.brief(), member.source,
-                             error.what);
-    std::optional<repo::Point> before;
-    for (const repo::Point& other : repository().points()) {
-      if (other.about.complete && other.slot < point_->slot) before = other;
-    }
-    if (error.kind == Error::Kind::corrupt || error.kind == Error::Kind::not_found) {
-      error.kind = Error::Kind::corrupt;
-      error.hint =
-          before ? fmt::format("the complete point before it is {} of {}: --point {}",
-                               before->id.brief(), rfc3339(before->created), before->id.brief())
-                 : "there is no complete point before it; `lifeboat check` names what is lost";
-    }
-    return fail(std::move(error));
+    if (!feed) return offer_the_point_before(std::move(feed).error(), "source " + member.source);
   }
   return {};
+}
+
+tl::unexpected<Error> Recovery::offer_the_point_before(Error error, std::string_view part) {
+  error.what = fmt::format("recovery point {}: {}: {}", point_->id.brief(), part, error.what);
+  std::optional<repo::Point> before;
+  for (const repo::Point& other : repository().points()) {
+    if (other.about.complete && other.slot < point_->slot) before = other;
+  }
+  if (error.kind == Error::Kind::corrupt || error.kind == Error::Kind::not_found) {
+    error.kind = Error::Kind::corrupt;
+    error.hint = before
+                     ? fmt::format("the complete point before it is {} of {}: --point {}",
+                                   before->id.brief(), rfc3339(before->created), before->id.brief())
+                     : "there is no complete point before it; `lifeboat check` names what is lost";
+  }
+  return fail(std::move(error));
 }
 
 Result<void> Recovery::read_bundle(const Operation& op, const std::optional<Id>& bundle) {
@@ -91,7 +92,9 @@ Result<void> Recovery::read_bundle(const Operation& op, const std::optional<Id>&
     return fail(Error::Kind::not_found, "the recovery point holds no bundle",
                 "give the platform file: --config lifeboat.yaml");
   }
-  TRY_DO(backup::unpack_bundle(op, repository(), *bundle, folder_.path()));
+  auto unpacked = backup::unpack_bundle(op, repository(), *bundle, folder_.path());
+  if (!unpacked && point_) return offer_the_point_before(std::move(unpacked).error(), "bundle");
+  TRY_DO(unpacked);
   auto platform = program_.read_platform(folder_.path() + "/lifeboat.yaml");
   if (!platform) return wrap(std::move(platform).error(), "bundle " + bundle->brief());
   platform_ = *std::move(platform);

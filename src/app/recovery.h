@@ -65,6 +65,8 @@ class Recovery {
  private:
   Result<void> read_bundle(const Operation& op, const std::optional<Id>& bundle);
   Result<void> choose_point(const Operation& op, const std::string& word);
+  // The error of a part of the point that cannot be read, with what to take instead.
+  tl::unexpected<Error> offer_the_point_before(Error error, std::string_view part);
   // Pins a platform file that was given by option: another machine must find it too.
   Result<void> store_own_bundle(const Operation& op);
   Result<void> choose_plan(const RecoveryRequest& request);

@@ -52,7 +52,10 @@ void Terminal::configure(Output output, std::string_view color, bool quiet) {
   const bool dumb = term == nullptr || std::string_view(term) == "dumb";
   const char* no_color = std::getenv("NO_COLOR");
   const bool refused = color == "never" || (no_color != nullptr && *no_color != '\0');
-  color_ = !refused && (forced || (!dumb && ::isatty(STDERR_FILENO) == 1));
+  const auto colored = [&](int fd) { return !refused && (forced || (!dumb && ::isatty(fd) == 1)); };
+  color_data_ = colored(STDOUT_FILENO);
+  color_talk_ = colored(STDERR_FILENO);
+  redraws_ = !dumb && ::isatty(STDERR_FILENO) == 1;
 }
 
 bool Terminal::interactive() const {
@@ -89,7 +92,8 @@ void Terminal::error(const Error& error) {
   const int status = exit_status(error.effective_code());
   if (output_ == Output::json) {
     Value line;
-    line.set("type", "error");
+    line.set("apiVersion", "lifeboat/v1");
+    line.set("kind", "Error");
     line.set("error", std::string(kind_name(error.kind)));
     line.set("exit", status);
     line.set("what", printable(error.what));
@@ -111,12 +115,11 @@ void Terminal::error(const Error& error) {
 
 void Terminal::progress(std::string_view what, std::uint64_t done, std::uint64_t total) {
   if (quiet_ || output_ == Output::json) return;
-  const bool redraws = ::isatty(STDERR_FILENO) == 1;
   MutexLock lock(mutex_);
   const auto now = clock_.boot();
   const bool changed = current_ != what;
   if (changed) began_ = now;
-  if (!changed && now - drawn_ < (redraws ? 200ms : 10'000ms)) return;
+  if (!changed && now - drawn_ < (redraws_ ? 200ms : 10'000ms)) return;
   current_ = what;
   drawn_ = now;
   std::string line = printable(what);
@@ -131,7 +134,7 @@ void Terminal::progress(std::string_view what, std::uint64_t done, std::uint64_t
               human_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(left * 1e9)));
     }
   }
-  if (redraws) {
+  if (redraws_) {
     std::cerr << "\r\033[K" << line << std::flush;
     line_open_ = true;
   } else {
@@ -150,8 +153,9 @@ void Terminal::clear_line() {
   line_open_ = false;
 }
 
-std::string Terminal::toned(std::string_view text, Tone tone) const {
-  if (!color_ || tone == Tone::plain) return std::string(text);
+std::string Terminal::toned(std::string_view text, Tone tone, Channel channel) const {
+  const bool color = channel == Channel::data ? color_data_ : color_talk_;
+  if (!color || tone == Tone::plain) return std::string(text);
   const std::string_view code = tone == Tone::good ? "32" : tone == Tone::bad ? "31" : "2";
   return fmt::format("\033[{}m{}\033[0m", code, text);
 }

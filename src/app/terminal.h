@@ -22,6 +22,7 @@ namespace lifeboat::app {
 
 enum class Output { table, json };
 enum class Tone { plain, good, bad, faint };
+enum class Channel { data, talk };  // stdout, stderr
 
 struct Table {
   std::vector<std::string> columns;
@@ -40,14 +41,15 @@ class Terminal {
   void show(std::string_view kind, const Value& document, const Table& table);
   void print(std::string_view text);  // to stdout, as it is
   void say(std::string_view line);    // to stderr, unless --quiet
-  void error(const Error& error);     // what, hint; with --output json one JSON line
+  void error(const Error& error);     // what, hint; with --output json one JSON line (kind Error)
 
   // The current state of the work, at most 5 times a second; `done` of `total` units (total 0:
   // unknown). Bytes are units unless said otherwise.
   void progress(std::string_view what, std::uint64_t done, std::uint64_t total);
   void end_progress();
 
-  std::string toned(std::string_view text, Tone tone) const;
+  // Coloured if the channel it is meant for is a terminal that shows colours.
+  std::string toned(std::string_view text, Tone tone, Channel channel = Channel::talk) const;
   // Asks on the terminal.  Errors: needs_person without one.
   Result<std::string> ask(std::string_view question);
   Result<std::string> ask_hidden(std::string_view question);
@@ -57,7 +59,8 @@ class Terminal {
 
   const Clock& clock_;
   Output output_ = Output::table;
-  bool color_ = false, quiet_ = false;
+  bool color_data_ = false, color_talk_ = false, quiet_ = false;
+  bool redraws_ = false;  // the progress line: on a terminal that can
   Mutex mutex_;
   bool line_open_ GUARDED_BY(mutex_) = false;
   std::string current_ GUARDED_BY(mutex_);

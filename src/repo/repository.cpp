@@ -50,7 +50,7 @@ Result<std::vector<Bytes>> put_first_keys(const Operation& op, store::Store& sto
 
 tl::unexpected<Error> exists_already(const store::Store& store) {
   return fail(Error::Kind::conflict, store.describe() + " holds a repository already",
-              "choose another place, or use the repository that is there");
+              "choose another place, or use the repository that is there", Error::Code::refused);
 }
 
 }  // namespace

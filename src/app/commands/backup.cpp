@@ -42,14 +42,16 @@ Table table_of(const backup::BackupReport& report, const Terminal& terminal) {
   Table table{.columns = {"SOURCE", "SNAPSHOT", "ITEMS", "SIZE", "NEW", "STATE"}, .rows = {}};
   for (const backup::SourceResult& result : report.sources) {
     if (!result.snapshot) {
-      table.rows.push_back({result.name, "-", "-", "-", "-", terminal.toned("failed", Tone::bad)});
+      table.rows.push_back(
+          {result.name, "-", "-", "-", "-", terminal.toned("failed", Tone::bad, Channel::data)});
       continue;
     }
     const repo::Snapshot& snapshot = *result.snapshot;
     table.rows.push_back({result.name, snapshot.id.brief(), std::to_string(snapshot.items),
                           human_bytes(snapshot.size_bytes), human_bytes(snapshot.stored_bytes),
-                          snapshot.moments.partial ? terminal.toned("partial", Tone::bad)
-                                                   : terminal.toned("ok", Tone::good)});
+                          snapshot.moments.partial
+                              ? terminal.toned("partial", Tone::bad, Channel::data)
+                              : terminal.toned("ok", Tone::good, Channel::data)});
   }
   return table;
 }

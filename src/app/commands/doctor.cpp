@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "app/commands/commands.h"
 
@@ -111,7 +112,7 @@ class Doctor {
       const source::SourceType* type = program_.source_types().find(entry.type);
       if (!type->local_paths) continue;
       for (std::string path : type->local_paths(entry.config)) {
-        if (!path.starts_with('/')) path = platform.directory + "/" + path;
+        path = (std::filesystem::path(platform.directory) / path).lexically_normal();
         struct stat source{};
         if (::stat(path.c_str(), &source) != 0 || source.st_dev != repository.st_dev) continue;
         add(Verdict::warn, "source " + name,

@@ -26,12 +26,12 @@ std::vector<Row> kept_in_sources(const Operation& op, Program& program,
   std::vector<Row> rows;
   for (backup::NamedSource& named : sources) {
     if (named.broken) {
-      program.terminal().say(fmt::format("{}: {}", named.name, named.broken->what));
+      program.terminal().say(fmt::format("{}: {}", named.name, printable(named.broken->what)));
       continue;
     }
     auto kept = named.source->kept(op);
     if (!kept) {
-      program.terminal().say(fmt::format("{}: {}", named.name, kept.error().what));
+      program.terminal().say(fmt::format("{}: {}", named.name, printable(kept.error().what)));
       continue;
     }
     for (const source::Kept& entry : *kept) {
@@ -109,7 +109,10 @@ void add_kept(CLI::App& root, Program& program) {
   auto* kept = root.add_subcommand("kept", "List and remove what recoveries kept aside");
   kept->require_subcommand(1);
   auto given = std::make_shared<Given>();
-  kept->add_subcommand("list", "List what was kept aside")->callback([&program] {
+  kept->footer("Example:\n  lifeboat kept list");
+  auto* list = kept->add_subcommand("list", "List what was kept aside");
+  list->footer("Examples:\n  lifeboat kept list\n  lifeboat kept list --output json");
+  list->callback([&program] {
     program.chosen = [&program](const Operation& op) { return list_kept(op, program); };
   });
   auto* remove = kept->add_subcommand("remove", "Remove one thing that was kept aside");

@@ -67,8 +67,10 @@ Result<int> remove_one_key(const Operation& op, Program& program, const Given& g
 void add_keys(CLI::App& root, Program& program) {
   auto* keys = root.add_subcommand("keys", "List, add and remove the keys of the repository");
   keys->require_subcommand(1);
+  keys->footer("Example:\n  lifeboat keys list");
   auto given = std::make_shared<Given>();
   auto* list = keys->add_subcommand("list", "List the keys");
+  list->footer("Examples:\n  lifeboat keys list\n  lifeboat keys list --output json");
   list->callback([&program] {
     program.chosen = [&program](const Operation& op) { return list_keys(op, program); };
   });
@@ -85,6 +87,7 @@ void add_keys(CLI::App& root, Program& program) {
   });
   auto* remove = keys->add_subcommand("remove", "Remove a key; the last one stays");
   remove->add_option("slot", given->slot, "as `keys list` shows it")->required();
+  remove->footer("Example:\n  lifeboat keys remove 1");
   remove->callback([&program, given] {
     program.chosen = [&program, given](const Operation& op) {
       return remove_one_key(op, program, *given);

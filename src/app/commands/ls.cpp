@@ -38,8 +38,10 @@ std::string_view kind_name(capture::ItemKind kind) {
 
 Value document_of(const capture::Item& item) {
   Value row;
+  row.set("apiVersion", "lifeboat/v1");
+  row.set("kind", "Item");
   set_text_or_base64(row, "path", item.name);
-  row.set("kind", std::string(kind_name(item.kind)));
+  row.set("type", std::string(kind_name(item.kind)));
   row.set("size_bytes", item.size_bytes);
   row.set("changed_while_read", item.changed_while_read);
   if (item.file) {

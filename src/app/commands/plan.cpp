@@ -91,13 +91,15 @@ Result<int> graph(Program& program, const std::string& name) {
 void add_plan(CLI::App& root, Program& program) {
   auto* plan = root.add_subcommand("plan", "Validate, show and draw recovery plans");
   plan->require_subcommand(1);
+  plan->footer("Example:\n  lifeboat plan validate");
   auto name = std::make_shared<std::string>();
-  plan->add_subcommand("validate", "Check the platform file and all its plans")
-      ->callback([&program] {
-        program.chosen = [&program](const Operation&) { return validate(program); };
-      });
+  auto* checked = plan->add_subcommand("validate", "Check the platform file and all its plans");
+  checked->footer("Examples:\n  lifeboat plan validate\n  lifeboat plan validate -C other.yaml");
+  checked->callback(
+      [&program] { program.chosen = [&program](const Operation&) { return validate(program); }; });
   auto* shown = plan->add_subcommand("show", "Show the steps of a plan in an order that works");
   shown->add_option("plan", *name, "name of the plan")->required();
+  shown->footer("Examples:\n  lifeboat plan show shop-lost\n  lifeboat plan show lost -o json");
   shown->callback([&program, name] {
     program.chosen = [&program, name](const Operation&) { return show(program, *name); };
   });

@@ -60,7 +60,10 @@ Result<int> show_run(const Operation& op, Program& program, const std::string& w
 void add_runs(CLI::App& root, Program& program) {
   auto* runs = root.add_subcommand("runs", "List recoveries and show their reports");
   runs->require_subcommand(1);
-  runs->add_subcommand("list", "List the runs, newest last")->callback([&program] {
+  runs->footer("Example:\n  lifeboat runs list");
+  auto* list = runs->add_subcommand("list", "List the runs, newest last");
+  list->footer("Examples:\n  lifeboat runs list\n  lifeboat runs list --output json");
+  list->callback([&program] {
     program.chosen = [&program](const Operation& op) { return list_runs(op, program); };
   });
   struct Given {

@@ -9,6 +9,7 @@ namespace lifeboat::app {
 
 void add_version(CLI::App& root, Program& program) {
   auto* command = root.add_subcommand("version", "Show the version");
+  command->footer("Examples:\n  lifeboat version\n  lifeboat version --output json");
   command->callback([&program] {
     program.chosen = [&program](const Operation&) -> Result<int> {
       if (program.terminal().output() == Output::json) {

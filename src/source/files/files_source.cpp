@@ -99,7 +99,8 @@ Record fields_of_files() {
 
 std::string path_of(const Value& config, const std::string& directory) {
   const std::filesystem::path path = config.text("path");
-  return path.is_absolute() ? path.string() : (std::filesystem::path(directory) / path).string();
+  if (path.is_absolute() || path.empty()) return path.string();
+  return (std::filesystem::path(directory) / path).lexically_normal().string();
 }
 
 Result<std::unique_ptr<Source>> make_files(const Value& config, const Context& context) {
