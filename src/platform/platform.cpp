@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -280,10 +281,13 @@ Result<Platform> read_platform(std::string_view text, const std::string& name,
   if (!found.empty()) return fail(findings_error(found));
   Reader reader(vocabulary, found);
   Platform platform = reader.read(std::move(tree));
-  // In the order of the file, whoever found what.
-  std::stable_sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
-    return std::pair(a.mark.line, a.mark.column) < std::pair(b.mark.line, b.mark.column);
-  });
+  // In the order of the file, whoever found what; in the order of finding where that is the same.
+  std::multimap<std::pair<int, int>, Finding> in_order;
+  for (Finding& finding : found) {
+    in_order.emplace(std::pair(finding.mark.line, finding.mark.column), std::move(finding));
+  }
+  found.clear();
+  for (auto& [place, finding] : in_order) found.push_back(std::move(finding));
   if (!found.empty()) {
     Error error = findings_error(found);
     if (reader.version_too_new()) error.code = Error::Code::version_too_new;
@@ -298,9 +302,10 @@ Result<Platform> load_platform(const std::string& path, const Vocabulary& vocabu
                                std::vector<Finding>* findings) {
   TRY(const auto text, read_file(path));
   TRY(auto platform, read_platform(text, path, vocabulary, findings));
-  const auto slash = path.find_last_of('/');
-  platform.directory =
-      slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  // Absolute: what the file names below its folder is then the same wherever it is said.
+  std::error_code error;
+  platform.directory = std::filesystem::absolute(path, error).lexically_normal().parent_path();
+  if (error) return fail(Error::Kind::unavailable, path + ": " + error.message());
   return platform;
 }
 
