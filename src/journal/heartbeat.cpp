@@ -65,9 +65,12 @@ Result<std::optional<Beat>> last_beat(const Operation& op, repo::Repository& rep
     return std::optional<Beat>(Beat{*number + 1, {}});
   }
   if (!sealed) return fail(sealed.error());
-  TRY(const Bytes plain, repository.unseal(heartbeat_kind, name, *sealed));
-  auto value = parse_json(as_text(plain));
-  if (!value) return fail(Error::Kind::corrupt, name + ": not a heartbeat");
+  // Whoever can write to the store could put one that says nothing: its number alone is a sign, and
+  // a liveness hint that cannot be read must not stand in the way of a recovery.
+  const auto plain = repository.unseal(heartbeat_kind, name, *sealed);
+  if (!plain) return std::optional<Beat>(Beat{*number, {}});
+  const auto value = parse_json(as_text(*plain));
+  if (!value) return std::optional<Beat>(Beat{*number, {}});
   return std::optional<Beat>(Beat{*number, driver_from(value->at("driver"))});
 }
 

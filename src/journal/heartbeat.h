@@ -33,7 +33,8 @@ class Heart {
   std::optional<std::uint64_t> last_;  // that we wrote
 };
 
-// The newest beat; nullopt when there is none.  Errors: unavailable; corrupt.
+// The newest beat; nullopt when there is none. One that cannot be read counts by its number, its
+// driver being unknown (empty).  Errors: unavailable.
 Result<std::optional<Beat>> last_beat(const Operation& op, repo::Repository& repository,
                                       const std::string& run);
 

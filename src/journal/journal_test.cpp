@@ -129,5 +129,29 @@ TEST(Heartbeat, TheNewestBeatIsFoundAndTheOlderAreRemoved) {
   EXPECT_TRUE(world.store().objects().empty());
 }
 
+TEST(Heartbeat, OneThatCannotBeReadCountsByItsNumber) {
+  FakeWorld world;
+  const Operation op{&world.clock()};
+  const auto put = [&](std::uint64_t number, ByteView content) {
+    return world.store().put(op, "heartbeats/r-1/" + number_hex(number), content).has_value();
+  };
+  ASSERT_TRUE(put(6, as_bytes("damaged")));
+  auto beat = last_beat(op, world.repository(), "r-1");
+  ASSERT_TRUE(beat) << beat.error().what;
+  ASSERT_TRUE(*beat);
+  EXPECT_EQ((*beat)->number, 6U);
+  EXPECT_EQ((*beat)->driver.id, "");
+  const std::string name = "heartbeats/r-1/" + number_hex(7);
+  const auto sealed = world.repository().seal(heartbeat_kind, name, as_bytes("no JSON"));
+  ASSERT_TRUE(sealed);
+  ASSERT_TRUE(put(7, *sealed));
+  beat = last_beat(op, world.repository(), "r-1");
+  ASSERT_TRUE(beat) << beat.error().what;
+  EXPECT_EQ((*beat)->number, 7U);
+  // The next driver beats on after it.
+  ASSERT_TRUE(Heart(world.repository(), "r-1", {"a", "host", 1, "boot"}).beat(op));
+  EXPECT_EQ((*last_beat(op, world.repository(), "r-1"))->number, 8U);
+}
+
 }  // namespace
 }  // namespace lifeboat::journal

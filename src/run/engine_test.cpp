@@ -425,6 +425,20 @@ TEST(Engine, ALivingDriverIsNotReplaced) {
   EXPECT_TRUE(later->state.recovered());
 }
 
+TEST(Engine, ADamagedHeartbeatDoesNotStandInTheWayOfAResume) {
+  FakeEngine engine(30);
+  engine.reaper.kill_at(12, true);
+  ASSERT_TRUE(engine.begin(shop())->halted);
+  engine.reaper.revive();
+  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.surely_gone = [](const journal::Driver&) { return false; };
+  const std::string damaged = "heartbeats/run-1/" + journal::number_hex(40);
+  ASSERT_TRUE(engine.store.put(engine.op(), damaged, as_bytes("damaged")));
+  const auto outcome = engine.resume();
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_TRUE(make_report(*outcome).recovered);
+}
+
 TEST(Engine, LivingChildrenOfTheDeadDriverRefuseTheResumeAndAreNamed) {
   FakeEngine engine(23);
   engine.reaper.kill_at(12, true);
