@@ -106,15 +106,23 @@ std::chrono::nanoseconds at_least_zero(Report& report, std::chrono::nanoseconds 
   return {};
 }
 
-void measure(Report& report, const RunState& state) {
-  WallTime last_green;
+// Only a recovery has an RTO; one that is not there yet has lasted until the last thing known of
+// it.
+void measure_rto(Report& report, const RunState& state) {
+  WallTime last_green, last_known = report.ended;
   for (const auto& [name, step] : state.steps) {
     const bool green = step.phase == plan::StepPhase::done && !step.checks.empty();
     if (green) last_green = std::max(last_green, step.end);
+    last_known = std::max({last_known, step.begin, step.end});
   }
-  if (last_green.ns != 0) {
+  if (report.recovered) {
     report.rto = at_least_zero(report, between(report.t0, last_green), "the RTO");
+  } else if (last_known.ns != 0) {
+    report.so_far = at_least_zero(report, between(report.t0, last_known), "the time so far");
   }
+}
+
+void measure_rpo(Report& report, const RunState& state) {
   if (state.pins.point.id.empty()) return;
   report.point_time = state.pins.point.earliest;
   report.rpo_bound =
@@ -162,7 +170,6 @@ Report make_report(const Outcome& outcome) {
   add_all(report.remarks, "run", state.remarks);
   add_steps(report, state);
   add_critical_path(report, state);
-  measure(report, state);
   for (const DriverVisit& visit : state.drivers) {
     report.drivers.push_back(fmt::format("process {} on {}", visit.driver.pid, visit.driver.host));
   }
@@ -171,6 +178,8 @@ Report make_report(const Outcome& outcome) {
   report.recovered = state.recovered() && !outcome.halted && all_done && report.checks > 0 &&
                      report.checks_ok == report.checks;
   if (!report.recovered) report.why = why_not(report, outcome);
+  measure_rto(report, state);
+  measure_rpo(report, state);
   return report;
 }
 

@@ -2,8 +2,9 @@
 //
 // make_report() is pure: a report of a finished run can be made again at any time from its journal.
 // RTO: from T0 to the last green check, by the wall clocks of the drivers (durations of steps are
-// by boot clocks). RPO: from the oldest instant that the recovery point vouches for to T0; a
-// heartbeat that came back and is newer tightens it. Both are measured, never stated.
+// by boot clocks); a run that did not recover has none, only the time that it took so far. RPO:
+// from the oldest instant that the recovery point vouches for to T0; a heartbeat that came back and
+// is newer tightens it. Both are measured, never stated.
 //
 // A run is recovered only when every step of its plan is done and every check was green; a plan
 // whose steps proved nothing recovered nothing.
@@ -41,7 +42,8 @@ struct Report {
   std::optional<WallTime> point_time;
   WallTime t0, ended;
   std::string t0_origin;
-  std::optional<std::chrono::nanoseconds> rto, rpo, rpo_bound;
+  std::optional<std::chrono::nanoseconds> rto, so_far;  // recovered: the one; else the other
+  std::optional<std::chrono::nanoseconds> rpo, rpo_bound;
   std::optional<WallTime> heartbeat;
   Objectives objectives;
   std::uint64_t checks = 0, checks_ok = 0;

@@ -34,7 +34,8 @@ std::string facts(const Report& report) {
   row("Recovery point", report.point.empty() ? "none" : report.point);
   if (report.point_time) row("Consistent at", rfc3339(*report.point_time));
   row("T0", rfc3339(report.t0) + ", " + report.t0_origin);
-  row("RTO, s", report.rto ? seconds(*report.rto) : "unknown");
+  row("RTO, s", report.rto ? seconds(*report.rto) : "not reached");
+  if (report.so_far) row("Time so far, s", seconds(*report.so_far));
   row("RTO objective", wanted(report.objectives.rto));
   row("RPO, s", report.rpo ? seconds(*report.rpo) : "unknown");
   if (report.rpo_bound) row("RPO by the recovery point, s", seconds(*report.rpo_bound));
@@ -129,6 +130,7 @@ Value to_value(const Report& report) {
   if (report.ended.ns != 0) value.set("ended", rfc3339(report.ended));
   if (report.heartbeat) value.set("heartbeat", rfc3339(*report.heartbeat));
   value.set("rto_s", seconds_value(report.rto));
+  value.set("so_far_s", seconds_value(report.so_far));
   value.set("rpo_s", seconds_value(report.rpo));
   value.set("rpo_bound_s", seconds_value(report.rpo_bound));
   value.set("rto_objective_s", seconds_value(report.objectives.rto));

@@ -108,6 +108,9 @@ std::string measures(const Report& report) {
   if (report.rto) {
     text += field("RTO", fmt::format("{} s from T0 to the last green check{}", seconds(*report.rto),
                                      against(report.rto, report.objectives.rto)));
+  } else {
+    text += field(
+        "RTO", "not reached" + (report.so_far ? "; " + seconds(*report.so_far) + " s so far" : ""));
   }
   if (report.rpo) {
     std::string rpo = fmt::format("{} s at most (recovery point: {} s", seconds(*report.rpo),

@@ -177,6 +177,34 @@ TEST(Report, WithoutAHeartbeatThePointBoundsTheRpo) {
   EXPECT_EQ(last_line(story.report()), "RECOVERED rto=42.0 rpo=30.0 checks=2/2");
 }
 
+TEST(Report, OnlyARecoveryHasAnRto) {
+  Story failed;
+  failed.done("db", 2, 22);
+  failed.at(23, event::started("app", 1));
+  failed.at(25, event::failed("app", {Error::Kind::denied, "no", "", {}}, {}, {}));
+  failed.at(26, event::run_end({"failed", {}, std::nullopt}));
+  const Report report = failed.report();
+  EXPECT_FALSE(report.rto);
+  EXPECT_EQ(report.so_far, std::chrono::seconds(26));
+  EXPECT_THAT(render_text(report), HasSubstr("\nRTO           not reached; 26.0 s so far\n"));
+  EXPECT_THAT(render_text(report), testing::Not(HasSubstr("objective 1 min")));
+  EXPECT_THAT(render_markdown(report), HasSubstr("| RTO, s | not reached |"));
+  EXPECT_EQ(to_value(report).at("rto_s"), Value());
+  EXPECT_EQ(to_value(report).at("so_far_s").number(), 26.0);
+
+  Story red;
+  red.done("db", 2, 22);
+  red.done("app", 22, 42, false);
+  red.at(43, event::run_end({"done", {}, std::nullopt}));
+  EXPECT_EQ(to_value(red.report()).at("rto_s"), Value());
+
+  Story halted;  // it stands where its driver died
+  halted.done("db", 2, 22);
+  halted.at(30, event::started("app", 1));
+  EXPECT_THAT(render_text(halted.report()), HasSubstr("not reached; 30.0 s so far"));
+  EXPECT_THAT(render_text(Story().report()), HasSubstr("\nRTO           not reached\n"));
+}
+
 TEST(Report, ClocksThatDisagreeAreSaidAndNoTimeIsNegative) {
   Story story;
   story.done("db", -90, -80);  // this driver's clock stands far behind the one that told T0
