@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <set>
 #include <thread>
 
 #include "client/process/descriptor.h"
@@ -405,11 +406,20 @@ class SupervisedLauncher final : public Launcher {
   std::string masked(std::string_view text) const override { return masker_.masked(text); }
 
   std::vector<int> living(const std::string& owner) const override {
-    std::vector<int> pids;
-    for (const auto& [pid, entry] : process::all_processes()) {
-      if (process::has_variable(pid, process::owner_variable, owner)) pids.push_back(pid);
+    const auto all = process::all_processes();
+    std::set<int> supervisors, orphans;
+    for (const auto& [pid, entry] : all) {
+      if (process::variable_of(pid, process::owner_variable) == owner) supervisors.insert(pid);
     }
-    return pids;
+    for (const auto& [pid, entry] : all) {
+      const auto worker = process::variable_of(pid, process::child_variable);
+      if (!worker || owner.empty()) continue;
+      const bool works =
+          *worker == owner || *worker == process::leaving_owner(owner, entry.session);
+      if (works && !process::has_ancestor(all, pid, supervisors)) orphans.insert(pid);
+    }
+    orphans.insert(supervisors.begin(), supervisors.end());
+    return {orphans.begin(), orphans.end()};
   }
 
  private:

@@ -7,8 +7,11 @@
 // whatever the child forks. Only what leaves by setsid on purpose stays (adopted: allowed only with
 // `may_leave_daemons`, and named in the result).
 //
-// The supervisor carries LIFEBOAT_SUPERVISOR=<owner> in its environment; living() finds those, so
-// that a resumed run can prove that no child of its dead predecessor is still at work.
+// The supervisor carries LIFEBOAT_SUPERVISOR=<owner> in its environment, and what it starts carries
+// LIFEBOAT_CHILD; living() finds both, so that a resumed run can prove that no child of its dead
+// predecessor is still at work, also where the supervisor was killed with the engine. A daemon that
+// was allowed to leave, and did, is at work for nobody; a program that clears its environment
+// hides.
 //
 // Secrets go by `secret_env` (the child's environment), `secret_files` (0600, wiped afterwards) or
 // input; never by arguments.  Output is bounded: what exceeds the limit is cut, and said.
@@ -30,8 +33,9 @@
 namespace lifeboat {
 
 struct Command {
-  std::vector<std::string> argv;           // argv[0]: a path, or a name sought in PATH
-  std::map<std::string, std::string> env;  // besides PATH, HOME, LANG=C.UTF-8, TZ=UTC
+  std::vector<std::string> argv;  // argv[0]: a path, or a name sought in PATH
+  // Besides PATH, HOME, LANG=C.UTF-8, TZ=UTC and LIFEBOAT_CHILD.
+  std::map<std::string, std::string> env;
   std::map<std::string, Secret> secret_env;
   std::map<std::string, Secret> secret_files;  // variable name -> content; the child gets the path
   std::string directory;                       // working folder; "" = the private HOME
@@ -77,7 +81,8 @@ class Launcher {
   // Masks these values (and their base64, URL and JSON forms) in errors and lines from now on.
   virtual void mask(const Secret& secret) = 0;
   virtual std::string masked(std::string_view text) const = 0;
-  // Supervisors on this machine that work for `owner`, as pids.
+  // Who works for `owner` on this machine, as pids: supervisors, and programs that have lost
+  // theirs.
   virtual std::vector<int> living(const std::string& owner) const = 0;
 };
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "client/process/masker.h"
@@ -105,6 +106,7 @@ TEST_F(LauncherTest, EnvironmentIsExactlyWhatWasAsked) {
   seen.erase("HOME");
   const std::map<std::string, std::string> expected{{"A", "1 2"},
                                                     {"LANG", "C.UTF-8"},
+                                                    {"LIFEBOAT_CHILD", owner_},
                                                     {"PATH", "/usr/bin:/bin"},
                                                     {"TOKEN", "very secret"},
                                                     {"TZ", "UTC"}};
@@ -264,6 +266,42 @@ TEST_F(LauncherTest, KillingTheEngineLeavesNoDescendant) {
   EXPECT_TRUE(eventually([&] { return launcher_->living(owner_).empty(); }));
   const auto left = with_word(sleeper);
   EXPECT_TRUE(left.empty()) << portraits(left);
+}
+
+// Supervisor and engine, both killed: nobody is left to end the tree, so it must be found.
+TEST_F(LauncherTest, LivingFindsWhatOutlivedEngineAndSupervisor) {
+  const std::string worker = unique_sleep(6), daemon = unique_sleep(7);
+  for (const bool may_leave_daemons : {false, true}) {
+    Command command =
+        shell("setsid " + daemon + " & (" + worker + " & wait; true) & " + worker + "; true");
+    command.may_leave_daemons = may_leave_daemons;
+    const pid_t engine = fork();
+    if (engine == 0) _exit(launcher_->run(op_, command) ? 0 : 1);
+    const auto sleeping = [&](const std::string& word) {
+      auto pids = with_word(word);
+      std::erase_if(pids, [](int pid) { return !process::command_line(pid).starts_with("sleep"); });
+      return pids;
+    };
+    const bool up =
+        eventually([&] { return sleeping(worker).size() == 2 && sleeping(daemon).size() == 1; });
+    const auto supervisors = launcher_->living(owner_);
+    for (const int pid : supervisors) kill(pid, SIGKILL);
+    kill(engine, SIGKILL);
+    waitpid(engine, nullptr, 0);
+    const auto works = [&] {
+      const auto living = launcher_->living(owner_);
+      return std::set<int>(living.begin(), living.end());
+    };
+    const auto gone = [&](int pid) { return !process::all_processes().contains(pid); };
+    ASSERT_TRUE(up);
+    ASSERT_EQ(supervisors.size(), 1u);
+    EXPECT_TRUE(eventually([&] { return gone(supervisors.front()); }));
+    for (const int pid : sleeping(worker)) EXPECT_TRUE(works().contains(pid)) << pid;
+    for (const int pid : sleeping(daemon)) EXPECT_EQ(works().contains(pid), !may_leave_daemons);
+    for (const int pid : works()) kill(pid, SIGKILL);
+    for (const int pid : sleeping(daemon)) kill(pid, SIGKILL);
+    EXPECT_TRUE(eventually([&] { return works().empty(); }));
+  }
 }
 
 TEST_F(LauncherTest, DestroyingAChildEndsItsTree) {

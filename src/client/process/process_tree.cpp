@@ -50,16 +50,22 @@ std::map<int, ProcessEntry> all_processes() {
   return all;
 }
 
+bool has_ancestor(const std::map<int, ProcessEntry>& all, int pid, const std::set<int>& ancestors) {
+  auto at = all.find(pid);
+  for (int depth = 0; at != all.end() && depth < 10000; ++depth) {
+    const int parent = at->second.parent;
+    if (ancestors.contains(parent)) return true;
+    at = parent > 1 ? all.find(parent) : all.end();
+  }
+  return false;
+}
+
 std::vector<ProcessEntry> descendants(int root) {
   const auto all = all_processes();
   std::vector<ProcessEntry> found;
   for (const auto& [pid, process] : all) {
-    int ancestor = process.parent;
-    for (int depth = 0; ancestor > 1 && ancestor != root && depth < 10000; ++depth) {
-      const auto up = all.find(ancestor);
-      ancestor = up == all.end() ? 0 : up->second.parent;
-    }
-    if (ancestor == root && process.state != 'Z' && process.state != 'X') found.push_back(process);
+    const bool dead = process.state == 'Z' || process.state == 'X';
+    if (!dead && has_ancestor(all, pid, {root})) found.push_back(process);
   }
   return found;
 }
@@ -76,9 +82,13 @@ std::string command_line(int pid) {
   return printable(text.substr(0, 200));
 }
 
-bool has_variable(int pid, const std::string& name, const std::string& value) {
+std::optional<std::string> variable_of(int pid, const std::string& name) {
   const std::string environment = '\0' + slurp(proc_path(pid, "environ"));
-  return environment.find('\0' + name + '=' + value + '\0') != std::string::npos;
+  const std::string start = '\0' + name + '=';
+  const std::size_t found = environment.find(start);
+  if (found == std::string::npos) return std::nullopt;
+  const std::size_t begin = found + start.size();
+  return environment.substr(begin, environment.find('\0', begin) - begin);
 }
 
 }  // namespace lifeboat::process

@@ -21,6 +21,12 @@ inline constexpr int spec_descriptor = 3;
 inline constexpr int death_descriptor = 4;  // end of file: the launcher is gone or wants the end
 inline constexpr int report_descriptor = 5;
 inline constexpr char owner_variable[] = "LIFEBOAT_SUPERVISOR";
+// Of the programs: OWNER, or OWNER@SESSION where daemons may leave, who have a session of their
+// own.
+inline constexpr char child_variable[] = "LIFEBOAT_CHILD";
+inline std::string leaving_owner(const std::string& owner, int session) {
+  return owner + "@" + std::to_string(session);
+}
 
 struct Spec {
   std::string program;  // a path

@@ -247,6 +247,15 @@ int watched_signals() {
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+// Names whom the program works for, so that living() finds it should we be killed before it.
+// Daemons that may leave inherit the variable, and are told apart by having left our session.
+void mark_as_child(Spec& spec) {
+  const char* owner = std::getenv(process::owner_variable);
+  if (owner == nullptr || *owner == '\0') return;
+  spec.env[process::child_variable] =
+      spec.may_leave_daemons ? process::leaving_owner(owner, getsid(0)) : std::string(owner);
+}
+
 }  // namespace
 
 int supervise(int, char**) {
@@ -262,6 +271,7 @@ int supervise(int, char**) {
   close(process::spec_descriptor);
   if (!spec) return 2;
   if (text) std::fill(text->begin(), text->end(), '\0');
+  mark_as_child(*spec);
   Belongings belongings;
   if (!belongings.make(*spec)) {
     report_failure(errno, "make its private folder");

@@ -18,7 +18,8 @@
 //   where the machine can, wiped afterwards). Each declared output must be there, of its type;
 //   others are dropped.
 // - LIFEBOAT_RUN, LIFEBOAT_STEP, LIFEBOAT_GENERATION and LIFEBOAT_VERB (observe, run, undo) tell
-//   where they are. Besides these, PATH, HOME, LANG and TZ the environment is what `env` says.
+//   where they are. Besides these, LIFEBOAT_CHILD (by which a later driver finds what the death of
+//   this one left at work), PATH, HOME, LANG and TZ the environment is what `env` says.
 // - Exit 64, 78, 126, 127 mean that it can never work, 77 that a person must act; every other
 //   failure may be retried where the plan says so.
 // A secret may go by environment or file, never by argument.
