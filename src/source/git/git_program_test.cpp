@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/bytes.h"
 #include "source/git/git_source.h"
+#include "source/git/local_repository.h"
 #include "source/git/references.h"
 
 namespace lifeboat::source::git {
@@ -141,6 +143,29 @@ TEST(GitSourceType, ALoginIsNotSentToAnotherHost) {
   Value with;
   with.set("pasword", "x");
   EXPECT_EQ(type.retarget(config, "/srv/a.git", with).error().effective_code(), Error::Code::usage);
+}
+
+TEST(GitPlaces, AnInterruptedInitIsAnEmptyFolderAndAnythingElseIsNot) {
+  namespace fs = std::filesystem;
+  const auto folder = ScratchFolder::make();
+  ASSERT_TRUE(folder);
+  const std::string path = folder->path() + "/shop.git";
+  EXPECT_EQ(look_at(path).place, Place::absent);
+  fs::create_directories(path + "/hooks");
+  EXPECT_EQ(look_at(path).place, Place::empty_folder);
+  std::ofstream(path + "/config") << "somebody's";  // git writes HEAD before it
+  EXPECT_EQ(look_at(path).place, Place::something_else);
+  std::ofstream(path + "/HEAD") << "ref: refs/heads/main\n";
+  fs::create_directories(path + "/refs/heads");
+  EXPECT_EQ(look_at(path).place, Place::empty_folder);
+  std::ofstream(path + "/refs/heads/main") << "x";
+  EXPECT_EQ(look_at(path).place, Place::something_else);
+  fs::remove(path + "/refs/heads/main");
+  std::ofstream(path + "/precious") << "x";
+  EXPECT_EQ(look_at(path).place, Place::something_else);
+  fs::remove(path + "/precious");
+  fs::create_directories(path + "/objects");
+  EXPECT_EQ(look_at(path).place, Place::repository);
 }
 
 TEST(ScratchFolders, AreGoneAfterwards) {

@@ -332,6 +332,18 @@ TEST_F(GitSourceTest, AMissingObjectInTheTargetIsSeen) {
   EXPECT_THAT(red_ones(open(copy)->verify(op, *sink->feed())), HasSubstr("git fsck"));
 }
 
+TEST_F(GitSourceTest, AnInitThatWasKilledIsCompleted) {
+  repository.fill();
+  const auto sink = captured();
+  const std::string place = folder.path() + "/begun.git";
+  fs::create_directories(place + "/refs/heads");
+  std::ofstream(place + "/HEAD") << "ref: refs/heads/main\n";
+  std::ofstream(place + "/config.lock") << "[core]";
+  EXPECT_EQ(open(place)->target(op)->occupancy, Occupancy::empty);
+  ASSERT_TRUE(open(place)->restore(op, *sink->feed(), first_run()));
+  EXPECT_EQ(red_ones(open(place)->verify(op, *sink->feed())), "");
+}
+
 TEST_F(GitSourceTest, AFolderOfSomethingElseIsNeverTouched) {
   repository.fill();
   const auto sink = captured();

@@ -24,6 +24,33 @@ std::uint64_t objects_in(ByteView header) {
   return count;
 }
 
+// What `git init` lays down, HEAD before config and objects last.
+const std::set<std::string, std::less<>> made_by_init = {
+    "HEAD",        "HEAD.lock", "branches", "config",  "config.lock",
+    "description", "hooks",     "info",     "objects", "refs"};
+
+bool holds_a_file(const std::string& folder) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator each(folder, error), end; !error && each != end;
+       each.increment(error)) {
+    if (!each->is_directory(error)) return true;
+  }
+  return false;
+}
+
+// An init that was interrupted: running it again completes it, and overwrites nothing.
+bool half_made(const std::string& path) {
+  std::error_code error;
+  fs::directory_iterator each(path, error);
+  for (; !error && each != fs::directory_iterator(); each.increment(error)) {
+    if (!made_by_init.contains(each->path().filename().string())) return false;
+  }
+  if (error || (fs::exists(path + "/config", error) && !fs::exists(path + "/HEAD", error))) {
+    return false;
+  }
+  return !holds_a_file(path + "/objects") && !holds_a_file(path + "/refs");
+}
+
 }  // namespace
 
 Found look_at(const std::string& path) {
@@ -33,7 +60,7 @@ Found look_at(const std::string& path) {
     return {Place::repository, path, true};
   }
   if (fs::exists(path + "/.git", error)) return {Place::repository, path + "/.git", false};
-  if (fs::is_directory(path, error) && fs::is_empty(path, error) && !error) {
+  if (fs::is_directory(path, error) && half_made(path)) {
     return {Place::empty_folder, "", true};
   }
   return {Place::something_else, "", true};
@@ -41,6 +68,9 @@ Found look_at(const std::string& path) {
 
 Result<LocalRepository> LocalRepository::init(const Operation& op, const GitProgram& git,
                                               const std::string& path) {
+  // Left by an init that was killed; it would refuse to go on.
+  std::error_code ignored;
+  for (const char* lock : {"/HEAD.lock", "/config.lock"}) fs::remove(path + lock, ignored);
   TRY_DO(git.run(op, {.args = {"init", "--quiet", "--bare", path}}));
   return LocalRepository(git, path);
 }

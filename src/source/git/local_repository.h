@@ -18,6 +18,7 @@
 
 namespace lifeboat::source::git {
 
+// empty_folder: also one with nothing but the beginning of an interrupted `git init`.
 enum class Place { absent, empty_folder, repository, something_else };
 struct Found {
   Place place = Place::absent;
@@ -31,7 +32,7 @@ class LocalRepository {
  public:
   LocalRepository(const GitProgram& git, std::string git_dir)
       : git_(&git), git_dir_(std::move(git_dir)) {}
-  // Makes a bare one; its folder too.
+  // Makes a bare one where there is none; its folder too. Completes one that was interrupted.
   static Result<LocalRepository> init(const Operation& op, const GitProgram& git,
                                       const std::string& path);
   const std::string& git_dir() const { return git_dir_; }
