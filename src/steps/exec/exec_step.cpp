@@ -239,7 +239,10 @@ class ExecStep final : public plan::Step {
     std::string what = "exec: " + name_of(verb) + " " + status_text(finished.status);
     const std::string said = last_line(finished.errors);
     if (!said.empty()) what += ": " + said;
-    return {kind_of_status(finished.status), what, "its output is in the step's log", {}};
+    return {kind_of_status(finished.status),
+            what,
+            "its output: lifeboat runs show " + context_.run() + " --log " + context_.step(),
+            {}};
   }
 
   Result<Seen> look(const Operation& op) {
@@ -282,7 +285,8 @@ Record fields_of_exec() {
        .required = true},
       {.name = "undo",
        .shape = shape::list(shape::string()),
-       .help = "Program and arguments that take it back"},
+       .help =
+           "Program and arguments that take it back: for a later version, nothing calls it yet"},
       {.name = "env", .shape = shape::map(shape::string()), .help = "Variables of the programs"},
       {.name = "secret_env",
        .shape = shape::map(shape::secret()),

@@ -232,6 +232,7 @@ TEST(ExecStep, ExitOneIsAbsentAndAnyOtherAnErrorWithWhatWasSaid) {
   const Error said = broken("echo first >&2; echo 'the password is refused' >&2; exit 3");
   EXPECT_THAT(said.what, HasSubstr("ended with status 3: the password is refused"));
   EXPECT_EQ(said.kind, Error::Kind::unavailable);
+  EXPECT_EQ(said.hint, "its output: lifeboat runs show run-1 --log contract/exec");
   EXPECT_EQ(broken("exit 77").kind, Error::Kind::denied);
   EXPECT_EQ(broken("exit 78").kind, Error::Kind::invalid);
   EXPECT_THAT(broken("kill -9 $$").what, HasSubstr("signal 9"));

@@ -57,10 +57,6 @@ class RestoreStep final : public plan::Step {
                       .generation = context_.generation(),
                       .snapshot = snapshot_.brief()};
     options.foreign = keeps_aside() ? source::Foreign::keep_aside : source::Foreign::refuse;
-    for (const Value& only :
-         config_.at("only").is(Value::Type::list) ? config_.at("only").list() : Value::List{}) {
-      options.only.push_back(only.string());
-    }
     options.progress = [this](std::uint64_t done, std::uint64_t total) {
       context_.progress(done, total, "bytes");
     };
@@ -88,6 +84,7 @@ class RestoreStep final : public plan::Step {
     }
     proof.kept_aside = report_.kept_aside;
     proof.remarks = report_.remarks;
+    add_what_was_kept(op, proof);
     return proof;
   }
 
@@ -162,6 +159,25 @@ class RestoreStep final : public plan::Step {
     return {};
   }
 
+  // An apply whose driver died told nobody what it kept aside; target and repository still know.
+  void add_what_was_kept(const Operation& op, plan::Verification& proof) {
+    if (proof.kept_aside.empty() && keeps_aside()) {
+      const auto kept = target_->kept(op);
+      if (!kept) {
+        proof.remarks.push_back("what is kept aside in the target could not be listed: " +
+                                kept.error().what);
+      }
+      for (const source::Kept& each : kept ? *kept : std::vector<source::Kept>{}) {
+        if (each.run == context_.run()) proof.kept_aside.push_back(each.name);
+      }
+    }
+    for (const repo::Snapshot& each : world_.repository->snapshots()) {
+      const bool ours = each.about.kind == repo::SnapshotKind::kept &&
+                        each.about.run == context_.run() && each.about.source == name();
+      if (ours) proof.kept_aside.push_back("snapshot " + each.id.brief() + " in the repository");
+    }
+  }
+
   const RestoreWorld& world_;
   const Value config_;
   plan::StepContext& context_;
@@ -186,13 +202,12 @@ Record restore_fields() {
                      {.name = "with",
                       .shape = shape::any(),
                       .help = "fields of the source that are other for the target: user, password"},
-                     {.name = "only",
-                      .shape = shape::string_or_list(),
-                      .help = "items, or folders of items, to put back; default: all"},
                      {.name = "foreign",
                       .shape = shape::choice({"refuse", "keep_aside"}),
                       .help = "what to do with data that is there and not ours",
-                      .fallback = Value("refuse")}}};
+                      .fallback = Value("refuse")}},
+          // A part could be put back, but not yet be proven: verify compares the whole snapshot.
+          .reserved = {"only"}};
 }
 
 }  // namespace
