@@ -11,12 +11,15 @@ using Violations = std::vector<std::string>;
 
 // A clock on which the deadline of an operation passes at the Nth look: the operation is cut in its
 // middle, at a place of its own choosing, without a second thread.
+// Later than anything, and far enough from the last instant that adding to it is safe.
+constexpr std::chrono::nanoseconds end_of_time = std::chrono::nanoseconds::max() / 2;
+
 class CutClock final : public Clock {
  public:
   CutClock(const Clock& real, std::uint64_t looks) : real_(real), looks_(looks) {}
   WallTime wall() const override { return real_.wall(); }
   std::chrono::nanoseconds boot() const override {
-    return ++seen_ > looks_ ? std::chrono::nanoseconds::max() : real_.boot();
+    return ++seen_ > looks_ ? end_of_time : real_.boot();
   }
   void pause(std::chrono::nanoseconds time, bool (*stop)(const void*),
              const void* context) const override {
@@ -229,7 +232,7 @@ Violations killed_within_apply(const MakeStepWorld& make_world) {
     const CutClock clock(*exam.op().clock, looks);
     Operation cut = exam.op();
     cut.clock = &clock;
-    cut.deadline = std::chrono::nanoseconds::max() - std::chrono::nanoseconds(1);
+    cut.deadline = end_of_time - std::chrono::nanoseconds(1);
     const auto applied = exam.step().apply(cut);
     exam.holds(applied || applied.error().kind == Error::Kind::cancelled ||
                    applied.error().kind == Error::Kind::unavailable,

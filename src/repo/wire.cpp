@@ -1,5 +1,7 @@
 #include "repo/wire.h"
 
+#include <algorithm>
+
 #include "base/guard.h"
 
 namespace lifeboat::repo {
@@ -186,7 +188,12 @@ std::map<std::string, std::string> Fields::map(std::uint32_t tag) {
     std::string key = entry.text(1);
     std::string value = entry.text(2);
     const bool ascending = entries.empty() || entries.rbegin()->first < key;
-    if (!entry.done("") || !ascending) {
+    // Nothing else may stand in an entry: whoever copies a map could not keep it.
+    Writer same;
+    same.text(1, key);
+    same.text(2, value);
+    const bool exact = std::ranges::equal(same.view(), *encoded);
+    if (!entry.done("") || !ascending || !exact) {
       refuse("holds a map that is not well-formed");
       break;
     }

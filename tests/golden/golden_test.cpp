@@ -91,8 +91,9 @@ TEST_F(Golden, Version1ChecksCleanAndItsSealedRecordOpens) {
 
 TEST_F(Golden, Version1KeepsItsMetadata) {
   const auto repository = open(identity());
-  ASSERT_EQ(repository->snapshots().size(), 3u);
-  const Snapshot& second = repository->snapshots()[1];
+  const std::vector<Snapshot> snapshots = repository->snapshots();
+  ASSERT_EQ(snapshots.size(), 3u);
+  const Snapshot& second = snapshots[1];
   EXPECT_EQ(second.host, "golden-host");
   EXPECT_EQ(second.moments.position, "0/16B3748");
   EXPECT_EQ(second.moments.remarks.size(), 1u);
