@@ -40,7 +40,12 @@ class Signals {
  public:
   explicit Signals(std::stop_source& stop) {
     sigemptyset(&set_);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      struct sigaction inherited{};
+      sigaction(signal, nullptr, &inherited);
+      // nohup, and shells without job control: who started us wants it ignored.
+      if (inherited.sa_handler != SIG_IGN) sigaddset(&set_, signal);
+    }
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     watcher_ = std::jthread([this, &stop](const std::stop_token& end) { watch(end, stop); });
@@ -71,13 +76,16 @@ void add_global_options(CLI::App& root, Program& program) {
       ->envname("LIFEBOAT_CONFIG");
   root.add_option("-r,--repository", options.repository, "directory of the repository")
       ->envname("LIFEBOAT_REPOSITORY");
-  root.add_option("--passphrase-file", options.passphrase_file, "file with the passphrase")
-      ->envname("LIFEBOAT_PASSPHRASE_FILE");
-  root.add_option("--passphrase-command", options.passphrase_command,
-                  "program that prints the passphrase")
-      ->envname("LIFEBOAT_PASSPHRASE_COMMAND");
-  root.add_option("--identity", options.identity_file, "age identity file")
-      ->envname("LIFEBOAT_IDENTITY");
+  // Their environment variables are read by Program::key_from_environment().
+  auto* file = root.add_option("--passphrase-file", options.passphrase_file,
+                               "file with the passphrase (LIFEBOAT_PASSPHRASE_FILE)");
+  auto* command =
+      root.add_option("--passphrase-command", options.passphrase_command,
+                      "program that prints the passphrase (LIFEBOAT_PASSPHRASE_COMMAND)");
+  root.add_option("--identity", options.identity_file, "age identity file (LIFEBOAT_IDENTITY)")
+      ->excludes(file)
+      ->excludes(command);
+  file->excludes(command);
   root.add_option("-o,--output", options.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->envname("LIFEBOAT_OUTPUT_FORMAT");
@@ -109,8 +117,18 @@ void add_commands(CLI::App& root, Program& program) {
 
 int finish(Program& program, const Result<int>& result, int signal) {
   program.terminal().end_progress();
+  if (result && program.terminal().output_lost()) {
+    return finish(program, fail(Error::Kind::unavailable, "standard output is closed or full"),
+                  signal);
+  }
   if (result) return *result;
-  program.terminal().error(result.error());
+  Error told = result.error();
+  if (told.kind == Error::Kind::corrupt && told.hint.empty()) {
+    told.hint =
+        "nothing was overwritten; `lifeboat check --read-data` names what is lost, an earlier "
+        "snapshot may be whole (`lifeboat points`)";
+  }
+  program.terminal().error(told);
   if (signal != 0 && result.error().kind == Error::Kind::cancelled) return 128 + signal;
   return exit_status(result.error().effective_code());
 }
@@ -140,12 +158,13 @@ int refuse_words(Program& program, const CLI::App& root, const CLI::ParseError& 
     told.hint = "lifeboat " + told.hint + " --help";
   }
   const bool incomplete = !command->get_subcommands([](const CLI::App*) { return true; }).empty();
-  if (incomplete && !command->remaining().empty()) {
+  const std::vector<std::string> rest = root.remaining(true);
+  if (incomplete && !rest.empty()) {
     std::vector<std::string> known;
     for (const auto* one : command->get_subcommands([](const CLI::App*) { return true; })) {
       known.push_back(one->get_name());
     }
-    const std::string word = command->remaining().front();
+    const std::string& word = rest.front();
     const std::string near = nearest(word, known);
     if (!word.starts_with('-')) told.what = "there is no command " + word;
     if (!near.empty()) told.hint = "did you mean " + near + "? Otherwise " + told.hint;
@@ -170,6 +189,7 @@ int run(int argc, char** argv) {
   }
   program.terminal().configure(program.options.output == "json" ? Output::json : Output::table,
                                program.options.color, program.options.quiet);
+  program.key_from_environment();
   Signals signals(program.stop());
   const Result<int> result = program.chosen(program.operation());
   return finish(program, result, signals.received());

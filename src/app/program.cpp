@@ -43,7 +43,9 @@ std::string own_binary() {
 }  // namespace
 
 Program::Program()
-    : terminal_(clock_), source_types_(known_sources()), step_types_(known_steps(no_world_)) {}
+    : terminal_(clock_, stop_.get_token()),
+      source_types_(known_sources()),
+      step_types_(known_steps(no_world_)) {}
 
 Launcher& Program::launcher() {
   if (!launcher_) launcher_ = launcher_for("");
@@ -97,6 +99,19 @@ Result<platform::Platform> Program::platform_file() {
   return read_platform(options.config.empty() ? "lifeboat.yaml" : options.config);
 }
 
+void Program::key_from_environment() {
+  const auto take = [](const char* variable, std::string& option) {
+    if (const char* value = std::getenv(variable)) option = value;
+  };
+  if (!options.identity_file.empty() || !options.passphrase_file.empty() ||
+      !options.passphrase_command.empty()) {
+    return;
+  }
+  take("LIFEBOAT_IDENTITY", options.identity_file);
+  take("LIFEBOAT_PASSPHRASE_FILE", options.passphrase_file);
+  take("LIFEBOAT_PASSPHRASE_COMMAND", options.passphrase_command);
+}
+
 Result<repo::Unlock> Program::unlock(const Operation& op, std::string_view question) {
   if (!options.identity_file.empty()) {
     TRY(Secret text, read_secret_file(options.identity_file));
@@ -116,7 +131,8 @@ Result<repo::Unlock> Program::unlock(const Operation& op, std::string_view quest
     if (done.status != 0) {
       return fail(Error::Kind::denied,
                   fmt::format("the passphrase command ended with status {}", done.status),
-                  done.errors, Error::Code::wrong_key);
+                  "run it by hand to see what it says (it is not shown: it may hold the secret)",
+                  Error::Code::wrong_key);
     }
     if (done.output.ends_with('\n')) done.output.pop_back();
     return repo::Unlock(repo::Passphrase{Secret(std::move(done.output))});
@@ -137,7 +153,8 @@ Result<std::string> Program::repository_place() {
     return fail(Error::Kind::invalid, "no repository is named",
                 "give --repository, or `repository:` in the platform file", Error::Code::usage);
   }
-  return platform.repository;
+  // Like every path in the file it is below the file's folder, wherever we were started.
+  return (std::filesystem::path(platform.directory) / platform.repository).lexically_normal();
 }
 
 Result<Opened> Program::open_repository(const Operation& op) {

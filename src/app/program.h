@@ -72,6 +72,8 @@ class Program {
   // What a backup stores of the platform besides its sources.
   Result<backup::BundleFiles> bundle_files(const platform::Platform& platform) const;
 
+  // A key that was named by option outweighs whatever the environment names.
+  void key_from_environment();
   // The key as the options, environment or person give it.
   Result<repo::Unlock> unlock(const Operation& op, std::string_view question);
   Result<std::string> repository_place();
@@ -87,8 +89,8 @@ class Program {
  private:
   SystemClock clock_;
   SystemRandom random_;
-  Terminal terminal_;
   std::stop_source stop_;
+  Terminal terminal_;
   source::SourceTypes source_types_;
   const steps::RestoreWorld no_world_;  // steps that are only looked up restore nothing
   plan::StepTypes step_types_;

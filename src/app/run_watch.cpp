@@ -7,6 +7,7 @@
 namespace lifeboat::app {
 
 void RunWatch::step_started(const std::string& step, std::uint64_t generation) {
+  if (!begun_.exchange(true) && !once_begun_.empty()) terminal_.say(once_begun_);
   terminal_.say(generation > 1 ? fmt::format("  start   {} (attempt {})", step, generation)
                                : "  start   " + step);
 }

@@ -4,6 +4,8 @@
 // last. Threads: as run::Observer.
 #pragma once
 
+#include <atomic>
+
 #include "app/terminal.h"
 #include "run/observer.h"
 
@@ -11,7 +13,9 @@ namespace lifeboat::app {
 
 class RunWatch final : public run::Observer {
  public:
-  explicit RunWatch(Terminal& terminal) : terminal_(terminal) {}
+  // `once_begun` is said when the first step begins: from then on the run exists.
+  explicit RunWatch(Terminal& terminal, std::string once_begun = {})
+      : terminal_(terminal), once_begun_(std::move(once_begun)) {}
   void step_started(const std::string& step, std::uint64_t generation) override;
   void step_progress(const std::string& step, std::uint64_t done, std::uint64_t total,
                      std::string_view unit) override;
@@ -22,6 +26,8 @@ class RunWatch final : public run::Observer {
 
  private:
   Terminal& terminal_;
+  const std::string once_begun_;
+  std::atomic<bool> begun_ = false;
 };
 
 }  // namespace lifeboat::app

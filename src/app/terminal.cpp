@@ -1,6 +1,7 @@
 #include "app/terminal.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -117,16 +118,14 @@ void Terminal::progress(std::string_view what, std::uint64_t done, std::uint64_t
   if (quiet_ || output_ == Output::json) return;
   MutexLock lock(mutex_);
   const auto now = clock_.boot();
-  const bool changed = current_ != what;
-  if (changed) began_ = now;
-  if (!changed && now - drawn_ < (redraws_ ? 200ms : 10'000ms)) return;
-  current_ = what;
-  drawn_ = now;
+  const auto [at, first] = shown_.try_emplace(std::string(what), Shown{now, now});
+  if (!first && now - at->second.drawn < (redraws_ ? 200ms : 10'000ms)) return;
+  at->second.drawn = now;
   std::string line = printable(what);
   if (done > 0) line += "  " + human_bytes(done);
   if (total > 0) {
     line += fmt::format(" of {} ({}%)", human_bytes(total), done * 100 / total);
-    const auto elapsed = std::chrono::duration<double>(now - began_);
+    const auto elapsed = std::chrono::duration<double>(now - at->second.began);
     if (done > 0 && elapsed > 1s && done < total) {
       const double left =
           elapsed.count() / static_cast<double>(done) * static_cast<double>(total - done);
@@ -145,7 +144,7 @@ void Terminal::progress(std::string_view what, std::uint64_t done, std::uint64_t
 void Terminal::end_progress() {
   MutexLock lock(mutex_);
   clear_line();
-  current_.clear();
+  shown_.clear();
 }
 
 void Terminal::clear_line() {
@@ -160,6 +159,11 @@ std::string Terminal::toned(std::string_view text, Tone tone, Channel channel) c
   return fmt::format("\033[{}m{}\033[0m", code, text);
 }
 
+bool Terminal::output_lost() {
+  MutexLock lock(mutex_);
+  return !std::cout;
+}
+
 Result<std::string> Terminal::ask(std::string_view question) {
   if (!interactive()) {
     return fail(Error::Kind::denied, "an answer is needed: " + std::string(question),
@@ -171,11 +175,23 @@ Result<std::string> Terminal::ask(std::string_view question) {
     clear_line();
     std::cerr << question << " " << std::flush;
   }
+  TRY_DO(wait_for_answer());
   std::string answer;
   if (!std::getline(std::cin, answer)) {
     return fail(Error::Kind::cancelled, "no answer to: " + std::string(question));
   }
   return answer;
+}
+
+// Signals only set the stop token: a read that waits would not notice.
+Result<void> Terminal::wait_for_answer() {
+  for (;;) {
+    if (stop_.stop_requested()) {
+      return fail(Error::Kind::cancelled, "stopped at a question; nothing was changed");
+    }
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    if (::poll(&input, 1, 200) > 0) return {};
+  }
 }
 
 Result<std::string> Terminal::ask_hidden(std::string_view question) {

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <chrono>
+#include <map>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +33,7 @@ struct Table {
 
 class Terminal {
  public:
-  explicit Terminal(const Clock& clock) : clock_(clock) {}
+  Terminal(const Clock& clock, std::stop_token stop) : clock_(clock), stop_(std::move(stop)) {}
 
   void configure(Output output, std::string_view color, bool quiet);
   Output output() const { return output_; }
@@ -40,6 +42,7 @@ class Terminal {
   // A document of `kind`: as JSON with apiVersion and kind, or else as the table.
   void show(std::string_view kind, const Value& document, const Table& table);
   void print(std::string_view text);  // to stdout, as it is
+  bool output_lost();                 // something that was printed did not get out
   void say(std::string_view line);    // to stderr, unless --quiet
   void error(const Error& error);     // what, hint; with --output json one JSON line (kind Error)
 
@@ -51,20 +54,26 @@ class Terminal {
   // Coloured if the channel it is meant for is a terminal that shows colours.
   std::string toned(std::string_view text, Tone tone, Channel channel = Channel::talk) const;
   // Asks on the terminal.  Errors: needs_person without one.
+  // Errors also: cancelled, when a person stops the program instead.
   Result<std::string> ask(std::string_view question);
   Result<std::string> ask_hidden(std::string_view question);
 
  private:
   void clear_line() REQUIRES(mutex_);
+  Result<void> wait_for_answer();
+
+  struct Shown {  // of one thing whose progress is told
+    std::chrono::nanoseconds began{0}, drawn{0};
+  };
 
   const Clock& clock_;
+  const std::stop_token stop_;
   Output output_ = Output::table;
   bool color_data_ = false, color_talk_ = false, quiet_ = false;
   bool redraws_ = false;  // the progress line: on a terminal that can
   Mutex mutex_;
   bool line_open_ GUARDED_BY(mutex_) = false;
-  std::string current_ GUARDED_BY(mutex_);
-  std::chrono::nanoseconds began_ GUARDED_BY(mutex_){0}, drawn_ GUARDED_BY(mutex_){0};
+  std::map<std::string, Shown, std::less<>> shown_ GUARDED_BY(mutex_);
 };
 
 // "1.4 GiB", "312 B".

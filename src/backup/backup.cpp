@@ -60,10 +60,15 @@ SourceResult capture_named(const Operation& op, repo::Session& session, NamedSou
   return result;
 }
 
-repo::PointDraft point_of(const std::vector<SourceResult>& results, const repo::Snapshot& bundle) {
+repo::PointDraft point_of(const std::vector<SourceResult>& results, const repo::Snapshot& bundle,
+                          const std::vector<std::string>& left_out) {
   repo::PointDraft draft;
   draft.bundle = bundle.id;
-  draft.complete = !results.empty();
+  draft.complete = !results.empty() && left_out.empty();
+  for (const std::string& name : left_out) {
+    draft.members.push_back(
+        {.source = name, .snapshot = {}, .reason = "not asked for", .partial = true});
+  }
   for (const SourceResult& result : results) {
     repo::Member member;
     member.source = result.name;
@@ -114,7 +119,7 @@ Result<BackupReport> back_up(const Operation& op, repo::Repository& repository,
   const bool any =
       std::ranges::any_of(results, [](const auto& r) { return r.snapshot.has_value(); });
   if (any) {
-    TRY(report.point, session->commit_point(op, point_of(results, bundle)));
+    TRY(report.point, session->commit_point(op, point_of(results, bundle, options.left_out)));
     report.complete = report.point->about.complete;
   }
   report.sources = std::move(results);

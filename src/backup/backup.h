@@ -52,6 +52,8 @@ using BundleFiles = std::map<std::string, std::string>;
 struct BackupOptions {
   BundleFiles bundle;
   std::string platform;  // name; a fact of the bundle
+  // Sources of the platform that this backup leaves out: the point names them, and is not complete.
+  std::vector<std::string> left_out;
   std::function<void(const SourceProgress&)> progress;
 };
 

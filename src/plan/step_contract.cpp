@@ -9,11 +9,11 @@ namespace {
 
 using Violations = std::vector<std::string>;
 
-// A clock on which the deadline of an operation passes at the Nth look: the operation is cut in its
-// middle, at a place of its own choosing, without a second thread.
 // Later than anything, and far enough from the last instant that adding to it is safe.
 constexpr std::chrono::nanoseconds end_of_time = std::chrono::nanoseconds::max() / 2;
 
+// A clock on which the deadline of an operation passes at the Nth look: the operation is cut in its
+// middle, at a place of its own choosing, without a second thread.
 class CutClock final : public Clock {
  public:
   CutClock(const Clock& real, std::uint64_t looks) : real_(real), looks_(looks) {}

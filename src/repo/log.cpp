@@ -37,7 +37,7 @@ void Turnstile::leave() {
 }
 
 HeadMemory::HeadMemory(std::filesystem::path folder, const RepositoryId& repository) {
-  if (!folder.empty()) file_ = std::move(folder) / (to_hex(repository) + ".head");
+  if (!folder.empty()) file_ = folder / (to_hex(repository) + ".head");
 }
 
 std::optional<HeadMemory::Seen> HeadMemory::recall() const {

@@ -57,7 +57,7 @@ tl::unexpected<Error> exists_already(const store::Store& store) {
 
 OpenedRepository::OpenedRepository(std::shared_ptr<Core> core, crypt::Key root_secret)
     : core_(std::move(core)),
-      root_secret_(std::move(root_secret)),
+      root_secret_(root_secret),
       record_key_(crypt::Key::random(*core_->environment.random)),
       sealed_record_key_(crypt::seal_key(core_->keys.data.public_key, record_key_,
                                          "lifeboat/v1/session", *core_->environment.random)) {}

@@ -10,8 +10,8 @@ namespace {
 // Exact: an integer equals a number only when the number is that integer, not when both round to
 // the same double.
 bool same_number(std::int64_t whole, double number) {
-  if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0)) return false;
-  return std::trunc(number) == number && static_cast<std::int64_t>(number) == whole;
+  const bool in_range = number >= -9223372036854775808.0 && number < 9223372036854775808.0;
+  return in_range && std::trunc(number) == number && static_cast<std::int64_t>(number) == whole;
 }
 
 }  // namespace

@@ -75,6 +75,18 @@ void tell_remarks(const backup::BackupReport& report, Terminal& terminal) {
   }
 }
 
+// The reason of all failures where it is one: a script can then tell what to try again.
+Error::Code shared_code(const backup::BackupReport& report) {
+  std::optional<Error::Code> shared;
+  for (const backup::SourceResult& result : report.sources) {
+    if (!result.error) continue;
+    const Error::Code code = result.error->effective_code();
+    if (shared && *shared != code) return Error::Code::general;
+    shared = code;
+  }
+  return shared.value_or(Error::Code::general);
+}
+
 Result<int> run_backup(const Operation& op, Program& program,
                        const std::vector<std::string>& names) {
   TRY(const platform::Platform platform, program.platform_file());
@@ -83,6 +95,11 @@ Result<int> run_backup(const Operation& op, Program& program,
   Terminal& terminal = program.terminal();
   backup::BackupOptions options;
   options.platform = platform.name;
+  for (const auto& [name, entry] : platform.sources) {
+    if (!names.empty() && std::ranges::find(names, name) == names.end()) {
+      options.left_out.push_back(name);
+    }
+  }
   TRY(options.bundle, program.bundle_files(platform));
   options.progress = [&terminal](const backup::SourceProgress& progress) {
     if (!progress.finished) {
@@ -95,7 +112,7 @@ Result<int> run_backup(const Operation& op, Program& program,
   tell_remarks(report, terminal);
   if (!report.point) {
     return fail(Error::Kind::unavailable, "no source could be captured; there is no recovery point",
-                "`lifeboat doctor` looks at each source", Error::Code::general);
+                "`lifeboat doctor` looks at each source", shared_code(report));
   }
   if (terminal.output() == Output::table) {
     terminal.print(fmt::format("point {} ({})\n", report.point->id.brief(),
@@ -109,7 +126,7 @@ Result<int> run_backup(const Operation& op, Program& program,
 void add_backup(CLI::App& root, Program& program) {
   auto* command = root.add_subcommand("backup", "Capture all sources as one recovery point");
   auto names = std::make_shared<std::vector<std::string>>();
-  command->add_option("source", *names, "only these sources (the point is then partial for none)");
+  command->add_option("source", *names, "only these sources: the point is then partial");
   command->footer(
       "Exit status 3: a source failed or is partial; the point is kept, but is never the default\n"
       "of `recover`.\n\nExamples:\n  lifeboat backup\n  lifeboat backup orders --output json");

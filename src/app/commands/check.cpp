@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands/commands.h"
+#include "run/engine.h"
 
 namespace lifeboat::app {
 namespace {
@@ -33,6 +34,40 @@ Value document_of(const repo::CheckReport& report) {
   return document;
 }
 
+// How records of a run are sealed (docs/format.md, 11), by what follows `runs/RUN/`.
+std::string_view kind_of_record(std::string_view rest) {
+  if (rest.starts_with("log/")) return "run-log";
+  if (rest == "vault/key") return "run-vault-key";
+  if (rest.starts_with("vault/")) return "run-vault";
+  return "run-segment";
+}
+
+// Records of runs stand beside the snapshots: what a recovery wrote down must be readable too, or
+// it cannot be resumed.
+Result<void> check_run(const Operation& op, Opened& opened, const repo::RunRecord& run,
+                       repo::CheckReport& report) {
+  const std::string folder = "runs/" + run.run + "/";
+  const std::vector<std::string> lost{"run " + run.run + " of plan " + run.plan};
+  const std::size_t before = report.broken.size();
+  TRY(const std::vector<std::string> names, opened.store->list(op, folder));
+  for (const std::string& name : names) {
+    const auto sealed = opened.store->get(op, name);
+    if (!sealed && sealed.error().kind == Error::Kind::not_found) continue;
+    TRY_DO(sealed);
+    ++report.objects;
+    report.bytes_read += sealed->size();
+    const auto kind = kind_of_record(std::string_view(name).substr(folder.size()));
+    const auto body = opened.repository->unseal(kind, name, *sealed);
+    if (!body) report.broken.push_back({name, body.error().what, lost});
+  }
+  if (report.broken.size() > before) return {};
+  const auto outcome = run::read_run(op, *opened.repository, run.run);  // gaps, order, meaning
+  if (!outcome && outcome.error().kind == Error::Kind::corrupt) {
+    report.broken.push_back({folder, outcome.error().what, lost});
+  }
+  return {};
+}
+
 Result<int> check_repository(const Operation& op, Program& program, bool read_data) {
   TRY(Opened opened, program.open_repository(op));
   Terminal& terminal = program.terminal();
@@ -41,7 +76,10 @@ Result<int> check_repository(const Operation& op, Program& program, bool read_da
   options.progress = [&terminal](std::uint64_t done, std::uint64_t total) {
     terminal.progress("checking", done, total);
   };
-  TRY(const repo::CheckReport report, repo::check(op, *opened.repository, options));
+  TRY(repo::CheckReport report, repo::check(op, *opened.repository, options));
+  for (const repo::RunRecord& run : opened.repository->runs()) {
+    TRY_DO(check_run(op, opened, run, report));
+  }
   terminal.end_progress();
   if (terminal.output() == Output::json) {
     terminal.show("CheckReport", document_of(report), {});

@@ -11,6 +11,7 @@
 #include "app/commands/commands.h"
 #include "app/key_input.h"
 #include "crypt/age.h"
+#include "schema/json.h"
 #include "store/directory.h"
 
 namespace lifeboat::app {
@@ -58,8 +59,13 @@ plans:
 Result<bool> write_new(const std::string& path, std::string_view text) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0 && errno == EEXIST) return false;
+  if (fd < 0 && errno == ENOENT) {
+    return fail(Error::Kind::not_found, path + ": the folder is not there", "make it first",
+                Error::Code::usage);
+  }
   if (fd < 0) {
-    return fail(Error::Kind::denied, fmt::format("{}: {}", path, std::strerror(errno)));
+    return fail(Error::Kind::denied, fmt::format("{}: {}", path, std::strerror(errno)),
+                "name a file in a folder of yours");
   }
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
                        ::fsync(fd) == 0;
@@ -121,15 +127,39 @@ void tell_what_to_keep(Program& program, const std::string& place, const Given& 
   terminal.say("Next: edit the platform file, then `lifeboat doctor`, then `lifeboat backup`.");
 }
 
+// Everything that can go wrong is asked before anything is made: init can then be run again.
+Result<void> look_first(const std::string& path, const Given& given) {
+  for (const std::string& file : {path, given.age_identity_file}) {
+    const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+    if (!file.empty() && ::access(folder.c_str(), W_OK) != 0) {
+      return fail(Error::Kind::invalid,
+                  fmt::format("{}: {}", folder.string(), std::strerror(errno)),
+                  "make that folder, or name another; nothing was made", Error::Code::usage);
+    }
+  }
+  if (!given.age_identity_file.empty() && std::filesystem::exists(given.age_identity_file)) {
+    return fail(Error::Kind::conflict, given.age_identity_file + " is there already",
+                "name a new file, or give its recipient with --age", Error::Code::usage);
+  }
+  return {};
+}
+
 Result<int> run_init(const Operation& op, Program& program, const Given& given) {
   const std::string path =
       program.options.config.empty() ? "lifeboat.yaml" : program.options.config;
+  TRY_DO(look_first(path, given));
   auto place = program.repository_place();
+  if (!place && std::filesystem::exists(path)) return fail(std::move(place).error());
   if (!place) {
     return fail(Error::Kind::invalid, "where shall the repository be?",
                 "lifeboat init --repository /mnt/elsewhere/lifeboat (another disk or machine)",
                 Error::Code::usage);
   }
+  const std::string text = fmt::format(
+      fmt::runtime(template_text), fmt::arg("platform", to_json(Value(given.platform))),
+      fmt::arg("repository", to_json(Value(std::filesystem::absolute(*place).string()))),
+      fmt::arg("example", to_json(Value(std::filesystem::current_path().string() + "/uploads"))));
+  TRY_DO(platform::read_platform(text, path, program.vocabulary()));
   TRY(auto store, store::open_directory(*place, true, program.clock()));
   const std::string attempt = to_hex(program.random().array<16>());
   TRY_DO(store::prove_put_if_absent(op, *store, 16, attempt));
@@ -139,12 +169,7 @@ Result<int> run_init(const Operation& op, Program& program, const Given& given) 
   }
   TRY(const auto keys, choose_keys(program, given));
   TRY(const auto repository, repo::Repository::create(op, *store, keys, program.environment()));
-  TRY(const bool wrote,
-      write_new(
-          path,
-          fmt::format(fmt::runtime(template_text), fmt::arg("platform", given.platform),
-                      fmt::arg("repository", std::filesystem::absolute(*place).string()),
-                      fmt::arg("example", std::filesystem::current_path().string() + "/uploads"))));
+  TRY(const bool wrote, write_new(path, text));
   program.terminal().say(wrote ? "Wrote " + path + "." : "Kept " + path + " as it is.");
   program.terminal().say(fmt::format("Created repository {} with {} key(s) at {}.",
                                      repository->id(), keys.size(), *place));

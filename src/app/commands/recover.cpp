@@ -40,11 +40,15 @@ Result<int> tell(Program& program, const run::Outcome& outcome, const std::strin
   const run::Report report = run::make_report(outcome);
   Terminal& terminal = program.terminal();
   terminal.end_progress();
-  if (!file.empty()) TRY_DO(write_report(file, run::render_markdown(report)));
   if (terminal.output() == Output::json) {
     terminal.show("RecoveryReport", run::to_value(report), {});
   } else {
     terminal.print(run::render_text(report));
+  }
+  if (!file.empty()) {
+    // The outcome is what counts: a report that cannot be written does not change it.
+    const auto written = write_report(file, run::render_markdown(report));
+    if (!written) terminal.say(written.error().what + "; " + written.error().hint);
   }
   if (outcome.halted) {
     Error error = *outcome.halted;
@@ -78,8 +82,8 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
                                      pins.plan.name, pins.platform_name,
                                      pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
                                      pins.point.complete ? "" : ", PARTIAL"));
-  program.terminal().say("if this is interrupted: lifeboat recover --resume " + pins.run);
-  RunWatch watch(program.terminal());
+  RunWatch watch(program.terminal(),
+                 "if this is interrupted: lifeboat recover --resume " + pins.run);
   TRY(const run::Outcome outcome, run::begin(op, recovery->setup(watch), pins));
   return tell(program, outcome, given.report);
 }
@@ -109,6 +113,13 @@ Result<int> run_recover(const Operation& op, Program& program, Given& given) {
                   "write RFC 3339: 2026-11-21T04:00:00Z", Error::Code::usage);
     }
   }
+  if (!given.report.empty()) {
+    const auto writable = write_report(given.report, "");
+    if (!writable) {
+      return fail(Error::Kind::invalid, writable.error().what,
+                  "nothing was begun; name another file", Error::Code::usage);
+    }
+  }
   return given.resume.empty() ? begin_run(op, program, given) : resume_run(op, program, given);
 }
 
@@ -117,15 +128,24 @@ Result<int> run_recover(const Operation& op, Program& program, Given& given) {
 void add_recover(CLI::App& root, Program& program) {
   auto* command = root.add_subcommand("recover", "Bring the platform back, by a plan");
   auto given = std::make_shared<Given>();
-  command->add_option("plan", given->request.plan, "plan of the platform file or bundle");
-  command->add_option("--point", given->request.point,
-                      "recovery point: id, `latest` or a time (default: the newest complete one)");
-  command->add_option("--input", given->request.inputs, "NAME=VALUE for an input of the plan");
-  command->add_option("--since", given->since,
-                      "when the platform was lost (RFC 3339): the RTO's start");
-  command->add_option("--resume", given->resume, "go on with this run (or `latest`)");
+  auto* resume =
+      command->add_option("--resume", given->resume, "go on with this run (or `latest`)");
+  // A run has pinned all of these; it cannot be rehearsed either.
+  command->add_option("plan", given->request.plan, "plan of the platform file or bundle")
+      ->excludes(resume);
+  command
+      ->add_option("--point", given->request.point,
+                   "recovery point: id, `latest` or a time (default: the newest complete one)")
+      ->excludes(resume);
+  command->add_option("--input", given->request.inputs, "NAME=VALUE for an input of the plan")
+      ->excludes(resume);
+  command
+      ->add_option("--since", given->since,
+                   "when the platform was lost (RFC 3339): the RTO's start")
+      ->excludes(resume);
   command->add_option("--report", given->report, "write the report as Markdown to this file");
-  command->add_flag("-n,--dry-run", given->dry_run, "show what is there and what would be done");
+  command->add_flag("-n,--dry-run", given->dry_run, "show what is there and what would be done")
+      ->excludes(resume);
   command->footer(
       "Without --config the plan comes out of the repository.\n\nExamples:\n"
       "  lifeboat recover shop-lost --dry-run\n"

@@ -4,8 +4,10 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands/commands.h"
+#include "journal/journal.h"
 #include "run/engine.h"
 #include "run/report.h"
+#include "run/takeover.h"
 
 namespace lifeboat::app {
 namespace {
@@ -55,6 +57,19 @@ Result<int> show_run(const Operation& op, Program& program, const std::string& w
   return 0;
 }
 
+Result<int> show_log(const Operation& op, Program& program, const std::string& word,
+                     const std::string& step) {
+  TRY(Opened opened, program.open_repository(op));
+  const auto runs = opened.repository->runs();
+  const std::string name = word == "latest" && !runs.empty() ? runs.back().run : word;
+  TRY(const auto journal,
+      journal::Journal::open(op, *opened.repository, name, run::this_driver(program.random())));
+  TRY(const std::vector<std::string> lines, journal->read_log(op, step));
+  for (const std::string& line : lines) program.terminal().print(printable(line) + "\n");
+  if (lines.empty()) program.terminal().say("Step " + printable(step) + " wrote nothing.");
+  return 0;
+}
+
 }  // namespace
 
 void add_runs(CLI::App& root, Program& program) {
@@ -67,16 +82,18 @@ void add_runs(CLI::App& root, Program& program) {
     program.chosen = [&program](const Operation& op) { return list_runs(op, program); };
   });
   struct Given {
-    std::string run;
+    std::string run, log_of;
     bool markdown = false;
   };
   auto given = std::make_shared<Given>();
   auto* show = runs->add_subcommand("show", "Show the report of a run");
   show->add_option("run", given->run, "as `runs list` shows it, or `latest`")->required();
   show->add_flag("--markdown", given->markdown, "as Markdown");
+  show->add_option("--log", given->log_of, "what this step wrote, line by line");
   show->footer("Example:\n  lifeboat runs show latest --markdown > report.md");
   show->callback([&program, given] {
     program.chosen = [&program, given](const Operation& op) {
+      if (!given->log_of.empty()) return show_log(op, program, given->run, given->log_of);
       return show_run(op, program, given->run, given->markdown);
     };
   });

@@ -139,8 +139,8 @@ Result<List> header_lines(const HttpRequest& request) {
     const std::string line =
         value.empty() ? name + ";" : fmt::format("{}: {}", name, std::string(value));
     curl_slist* longer = curl_slist_append(owned.get(), line.c_str());
-    (void)owned.release();
-    owned.reset(longer);
+    // The head stays what it was, apart from the first time.
+    if (longer != owned.get()) owned.reset(longer);
     return {};
   };
   for (const auto& [name, value] : request.headers) TRY_DO(add(name, value));

@@ -97,7 +97,7 @@ Result<std::string> secret_of(const Operation& op, const Value& place,
       return fail(Error::Kind::unavailable,
                   command.argv[0] + " (asked for a secret) ended with status " +
                       std::to_string(done.status),
-                  done.errors);
+                  "run it by hand to see what it says (it is not shown: it may hold the secret)");
     }
     if (done.output.ends_with('\n')) done.output.pop_back();
     return std::move(done.output);

@@ -12,7 +12,6 @@ namespace {
 
 using capture::Cut;
 using capture::FileMetadata;
-using capture::FileTime;
 using capture::Item;
 using capture::ItemKind;
 

@@ -11,7 +11,6 @@
 namespace lifeboat::steps {
 namespace {
 
-using plan::Check;
 using plan::Observation;
 using plan::State;
 using postgres::Connection;

@@ -12,7 +12,6 @@
 namespace lifeboat::steps {
 namespace {
 
-using plan::Check;
 using plan::Observation;
 using plan::State;
 using postgres::Connection;
