@@ -130,8 +130,9 @@ void tell_what_to_keep(Program& program, const std::string& place, const Given& 
 // Everything that can go wrong is asked before anything is made: init can then be run again.
 Result<void> look_first(const std::string& path, const Given& given) {
   for (const std::string& file : {path, given.age_identity_file}) {
+    if (file.empty()) continue;
     const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
-    if (!file.empty() && ::access(folder.c_str(), W_OK) != 0) {
+    if (::access(folder.c_str(), W_OK) != 0) {
       return fail(Error::Kind::invalid,
                   fmt::format("{}: {}", folder.string(), std::strerror(errno)),
                   "make that folder, or name another; nothing was made", Error::Code::usage);
