@@ -47,8 +47,9 @@ Result<PackPlace> decode_pack(ByteView encoded, std::size_t sessions) {
   pack.size = fields.uint(2);
   pack.directory_bytes = fields.uint(3);
   pack.salt = fields.array<32>(4);
-  pack.session = static_cast<std::uint32_t>(fields.uint(5));
-  const bool fits = pack.size <= pack_bytes_most && pack.session < sessions &&
+  const std::uint64_t session = fields.uint(5);
+  pack.session = static_cast<std::uint32_t>(session);
+  const bool fits = pack.size <= pack_bytes_most && session < sessions &&
                     pack.directory_bytes + footer_bytes + header_bytes <= pack.size;
   if (!fits) fields.refuse("makes no sense");
   TRY_DO(fields.done("pack in index"));

@@ -109,7 +109,8 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   Fields fields(message);
   KeyObject object;
   if (fields.array<16>(1) != config.repository) fields.refuse("is of another repository");
-  object.about.slot = static_cast<unsigned>(fields.uint(2));
+  if (fields.uint(2) != slot) fields.refuse("names another slot");
+  object.about.slot = slot;
   const std::uint64_t kind = fields.uint(3);
   object.passphrase = kind == kind_passphrase;
   object.about.kind = object.passphrase ? "passphrase" : kind == kind_age ? "age" : "unknown";
@@ -118,18 +119,21 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   if (const auto encoded = fields.message(6)) {
     Fields cost(*encoded);
     object.cost.memory_bytes = cost.uint(1);
-    object.cost.passes = static_cast<std::uint32_t>(cost.uint(2));
+    const std::uint64_t passes = cost.uint(2);
+    if (passes > UINT32_MAX) cost.refuse("holds a number that is too large");
+    object.cost.passes = static_cast<std::uint32_t>(passes);
     object.salt = cost.array<16>(3);
     TRY_DO(cost.done(name + ": cost"));
   }
   const ByteView wrapped = fields.bytes(7);
   object.wrapped.assign(wrapped.begin(), wrapped.end());
-  if (object.about.slot != slot) fields.refuse("names another slot");
   TRY_DO(fields.done(name + ":"));
-  // The wrapped secret is the last field: its tag and length stand right before it.
-  Writer tail;
-  tail.bytes(7, wrapped);
-  const ByteView aad = message.first(message.size() - tail.view().size());
+  if (wrapped.empty()) return broken(slot, "wraps nothing");
+  // What the wrapping is bound to ends before the field of the wrapped secret.
+  Writer field;
+  field.bytes(7, wrapped);
+  const std::ptrdiff_t end = wrapped.data() + wrapped.size() - message.data();
+  const ByteView aad = message.first(static_cast<std::size_t>(end) - field.view().size());
   object.covered.assign(aad.begin(), aad.end());
   return object;
 }

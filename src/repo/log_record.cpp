@@ -80,7 +80,7 @@ Result<LogBody> decode_snapshot(Fields& fields) {
   Snapshot& it = body.snapshot;
   it.id = fields.id(1);
   it.about = decode_about(fields, 2);
-  TRY(it.moments, decode_moments(fields.message(7).value_or(ByteView{})));
+  TRY(it.moments, decode_moments(fields.message(7), remarks_in_log));
   it.host = fields.text(8);
   it.clock_offset_ns = fields.sint(9);
   it.items = fields.uint(10);
@@ -186,8 +186,9 @@ Bytes encode_moments(const capture::Moments& moments, std::size_t remarks_most) 
   return out.take();
 }
 
-Result<capture::Moments> decode_moments(ByteView message) {
-  Fields fields(message);
+Result<capture::Moments> decode_moments(std::optional<ByteView> message, std::size_t remarks_most) {
+  if (!message) return fail(Error::Kind::corrupt, "moments of a snapshot are missing");
+  Fields fields(*message);
   capture::Moments moments;
   moments.begin.ns = fields.sint(1);
   moments.consistent_at.ns = fields.sint(2);
@@ -196,6 +197,7 @@ Result<capture::Moments> decode_moments(ByteView message) {
   while (const auto remark = fields.message(5)) moments.remarks.emplace_back(as_text(*remark));
   moments.partial = fields.flag(6);
   moments.facts = fields.map(7);
+  if (moments.remarks.size() > remarks_most) fields.refuse("have too many remarks");
   TRY_DO(fields.done("moments of a snapshot"));
   return moments;
 }

@@ -58,7 +58,8 @@ Result<LogRecord> decode_log_record(ByteView message);
 void encode_about(Writer& to, const SnapshotDraft& about, std::uint32_t first_tag);
 SnapshotDraft decode_about(Fields& from, std::uint32_t first_tag);
 Bytes encode_moments(const capture::Moments& moments, std::size_t remarks_most);
-Result<capture::Moments> decode_moments(ByteView message);
+// Errors: corrupt, also when there is no message, or more remarks than encode_moments() leaves.
+Result<capture::Moments> decode_moments(std::optional<ByteView> message, std::size_t remarks_most);
 
 inline constexpr std::size_t remarks_in_log = 64, remarks_in_root = 1000;
 

@@ -168,7 +168,7 @@ Result<SnapshotRoot> decode_root(ByteView blob) {
   SnapshotRoot root;
   root.random = fields.array<16>(1);
   root.about = decode_about(fields, 2);
-  TRY(root.moments, decode_moments(fields.message(7).value_or(ByteView{})));
+  TRY(root.moments, decode_moments(fields.message(7), remarks_in_root));
   root.items = fields.uint(8);
   root.size_bytes = fields.uint(9);
   root.depth = fields.uint(10);

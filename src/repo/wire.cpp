@@ -204,7 +204,7 @@ std::map<std::string, std::string> Fields::map(std::uint32_t tag) {
 
 Result<void> Fields::done(std::string_view what) {
   seek(UINT32_MAX);
-  if (!failed_ && tag_ != 0) advance();  // the one tag that seek() cannot pass: the highest
+  while (!failed_ && tag_ != 0) advance();  // the one tag that seek() cannot pass: the highest
   if (!failed_) return {};
   if (newer_) {
     return fail(Error::Kind::invalid, std::string(what) + " " + why_,
