@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <limits>
 
 #include "run/events.h"
 
@@ -38,10 +39,18 @@ std::optional<plan::State> state_from(std::string_view word) {
   return std::nullopt;
 }
 
+// Adds up as far as 64 bits go: what a journal says may be anything.
+std::int64_t added(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b > 0 ? std::numeric_limits<std::int64_t>::max()
+               : std::numeric_limits<std::int64_t>::min();
+}
+
 void finish(StepState& step, plan::StepPhase phase, const Event& event) {
   step.phase = phase;
   step.end = event.time;
-  step.took += std::chrono::nanoseconds(event.facts.integer("took_ns", 0));
+  step.took = std::chrono::nanoseconds(added(step.took.count(), event.facts.integer("took_ns", 0)));
 }
 
 void on_started(StepState& step, const Event& event) {

@@ -142,6 +142,17 @@ TEST(State, ANewDriverTriesAgainWhatFailed) {
   EXPECT_EQ(state.drivers.size(), 2U);
 }
 
+TEST(State, TimesThatNoClockMeasuredDoNotOverflow) {
+  Story story;
+  const auto longest = std::chrono::nanoseconds::max();
+  story.at(2, event::stopped("db", longest));
+  story.at(3, event::stopped("db", longest));
+  EXPECT_EQ(story.state().step("db").took, longest);
+  story.at(4, event::stopped("app", std::chrono::nanoseconds::min()));
+  story.at(5, event::stopped("app", std::chrono::nanoseconds::min()));
+  EXPECT_EQ(story.state().step("app").took, std::chrono::nanoseconds::min());
+}
+
 TEST(State, UnknownEventsAreSkipped) {
   Story story;
   story.at(2, {"of a later version", Value(), {}, 0});
