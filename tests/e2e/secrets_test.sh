@@ -114,7 +114,8 @@ TheShopIsRecoveredUnderTrace() {
       >"$3/recover" 2>&1 &&
       "$1" runs list >"$3/runs" 2>&1 && "$1" runs show -o json "$("$1" runs list -o json |
         jq -r ".items[0].run // .data.items[0].run")" >"$3/report.json" 2>"$3/report.errors"' \
-    bash "$lifeboat" "$place" "$said"
+    bash "$lifeboat" "$place" "$said" ||
+    complain "$(tail -n 40 "$said/recover")" "$(cat "$said/report.errors")"
   recovered "$said/recover"
   grep "^|" "$said/report.md" | head -n 3
   jq -e . "$said/report.json" >"$SCRATCH/parsed"
@@ -182,7 +183,8 @@ WithoutSealingTheSearchFindsThem() {
     printf 'version: 1\nplatform: open\nrepository: %s\nsources:\n  uploads: { files: { path: %s } }\n' \
       "$SCRATCH/unsealed/repository" "$place/target/uploads" >lifeboat.yaml
     program=$(find "$build" -name lifeboat-unsealed -type f)
-    for name in "init --new-passphrase-file $keys/passphrase" backup; do
+    for name in "init --repository $SCRATCH/unsealed/repository --new-passphrase-file $keys/passphrase" \
+      backup; do
       # shellcheck disable=SC2086
       env -i HOME="$SCRATCH/unsealed/home" PATH="$PATH" \
         LIFEBOAT_PASSPHRASE_FILE="$keys/passphrase" "$program" $name
