@@ -279,7 +279,9 @@ APartialPointIsToldAndIsNeverTheDefault() {
   expect "by default" "$whole" "$(point_of)"
   expect "latest" "$whole" "$(point_of --point latest)"
   expect "by time" "$whole" "$(point_of --point "$(date -u +%FT%TZ -d '+1 minute')")"
-  expect "by name" "$partial" "$(point_of --point "${partial:0:10}")"
+  # By name it is taken, and what it lacks is told before anything is begun.
+  ends 4 lifeboat recover back --input "to=$W/else" --point "${partial:0:10}"
+  said "PARTIAL" "no snapshot of code" "next: "
   ends 2 lifeboat recover back --input "to=$W/else" --point 2001-01-01T00:00:00Z
   said "there is no recovery point" "next: "
 }
@@ -405,7 +407,7 @@ ExitStatusesAreThoseOfTheTable() {
   ends 2 lifeboat backup no-such-source
   ends 5 "$BINARY" points -r "$W/repository" --no-input
   ends 10 lifeboat points -r /nonexistent
-  ends 12 lifeboat points --identity "$SCRATCH/key"
+  ends 12 "$BINARY" points -C "$W/lifeboat.yaml" --identity "$SCRATCH/key"
 }
 
 run_cases
