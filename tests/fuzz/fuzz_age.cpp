@@ -12,7 +12,7 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* bytes, std::size_t size,
 // Half of the changes are to whole stanzas of a header: doubled, dropped, moved.
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* bytes, std::size_t size,
                                                std::size_t size_max, unsigned seed) {
-  std::minstd_rand dice(seed);
+  std::mt19937 dice(seed);
   std::string rest(reinterpret_cast<const char*>(bytes), size);
   std::vector<std::string> stanzas;
   for (std::size_t at = 0; (at = rest.find("\n-> ", 1)) != std::string::npos;) {

@@ -12,7 +12,7 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* bytes, std::size_t size,
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* bytes, std::size_t size,
                                                std::size_t size_max, unsigned seed) {
   using namespace lifeboat;
-  std::minstd_rand dice(seed);
+  std::mt19937 dice(seed);
   auto decoded = crypt::bech32_decode(as_text(fuzz::view(bytes, size)));
   if (!decoded || dice() % 2 == 0) return LLVMFuzzerMutate(bytes, size, size_max);
   const std::size_t before = decoded->bytes.size();

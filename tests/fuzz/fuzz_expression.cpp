@@ -2,9 +2,33 @@
 //
 // Nothing of a secret may be seen in what is not marked as one: a result without taint is the same
 // whatever the secrets are, and no error quotes them.
+#include <algorithm>
+#include <array>
+#include <random>
+
 #include "plan/expression.h"
 #include "schema/json.h"
 #include "tests/fuzz/harness.h"
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* bytes, std::size_t size,
+                                        std::size_t size_max);
+
+// One change in four makes the expression a part of a larger one.
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* bytes, std::size_t size,
+                                               std::size_t size_max, unsigned seed) {
+  constexpr std::array<std::array<const char*, 2>, 6> around{{{"(", ") ?? 'x'"},
+                                                              {"inputs.on ? (", ") : 1"},
+                                                              {"[", ", 2]"},
+                                                              {"not (", ")"},
+                                                              {"(", ") == inputs.secret"},
+                                                              {"${", "}"}}};
+  std::mt19937 dice(seed);
+  const auto& [before, after] = around[dice() % around.size()];
+  const std::string text = before + std::string(bytes, bytes + size) + after;
+  if (dice() % 4 != 0 || text.size() > size_max) return LLVMFuzzerMutate(bytes, size, size_max);
+  std::copy(text.begin(), text.end(), bytes);
+  return text.size();
+}
 
 namespace lifeboat::fuzz {
 namespace {

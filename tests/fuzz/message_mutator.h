@@ -13,7 +13,9 @@
 
 namespace lifeboat::fuzz {
 
-using Dice = std::minstd_rand;
+// Not minstd_rand: libFuzzer draws its seeds and its own choices from one, so that both would
+// agree.
+using Dice = std::mt19937;
 
 Bytes mutate_message(ByteView message, std::size_t size_max, Dice& dice);
 // libFuzzer's own mutation.

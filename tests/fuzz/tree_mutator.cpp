@@ -13,7 +13,7 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* bytes, std::size_t size,
 namespace lifeboat::fuzz {
 namespace {
 
-using Dice = std::minstd_rand;
+using Dice = std::mt19937;
 
 std::size_t below(Dice& dice, std::size_t bound) { return dice() % bound; }
 
@@ -79,8 +79,15 @@ void drop_or_double(Value& value, Dice& dice) {
 void change(Value& root, Dice& dice) {
   std::vector<Value*> nodes;
   collect(root, nodes);
+  if (below(dice, 2) == 0) {  // most nodes are scalars: the others are asked for
+    std::erase_if(nodes, [](const Value* node) {
+      return !node->is(Value::Type::list) && !node->is(Value::Type::map);
+    });
+    if (!nodes.empty()) drop_or_double(*nodes[below(dice, nodes.size())], dice);
+    return;
+  }
   Value& node = *nodes[below(dice, nodes.size())];
-  switch (below(dice, 5)) {
+  switch (below(dice, 3)) {
     case 0:
       node = some_scalar(dice);
       return;
@@ -89,11 +96,8 @@ void change(Value& root, Dice& dice) {
       node = other;
       return;
     }
-    case 2:
-      if (node.is(Value::Type::string)) node = mutated_text(node.string());
-      return;
     default:
-      drop_or_double(node, dice);
+      if (node.is(Value::Type::string)) node = mutated_text(node.string());
   }
 }
 
