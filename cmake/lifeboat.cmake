@@ -3,7 +3,7 @@
 #   src/NAME/**/*.cpp        -> static library NAME
 #   src/NAME/**/*_test.cpp   -> test program NAME_test (unit tests: no real system needed)
 #   src/NAME/**/*_e2e.cpp    -> test program NAME_e2e (against a real system; tests/run starts it)
-# Test programs share precompiled gtest headers: half of their compile time otherwise.
+# All test programs share one precompiled header: half of their compile time otherwise.
 function(lifeboat_module name)
   cmake_parse_arguments(ARG "" "" "USES;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
@@ -34,15 +34,24 @@ function(lifeboat_module name)
   endif()
 endfunction()
 
+# The places that tests need are in a header of their own, not in a definition: so that what does not
+# ask for them is compiled the same in every checkout, and comes out of ccache.
+function(lifeboat_test_places)
+  configure_file(${CMAKE_SOURCE_DIR}/cmake/test_places.h.in
+                 ${CMAKE_BINARY_DIR}/generated/test_places.h)
+  file(WRITE ${CMAKE_BINARY_DIR}/generated/test_headers.cpp "")
+  add_library(test_headers OBJECT ${CMAKE_BINARY_DIR}/generated/test_headers.cpp)
+  target_link_libraries(test_headers GTest::gmock GTest::gtest)
+  target_precompile_headers(test_headers PRIVATE <gtest/gtest.h> <gmock/gmock.h> <string> <vector>)
+endfunction()
+
 function(lifeboat_test target module)
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} ${module} rapidcheck GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${target} PRIVATE LIFEBOAT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated)
   get_target_property(used ${module} INTERFACE_LINK_LIBRARIES)
   if("client" IN_LIST used OR module STREQUAL "client")
-    target_compile_definitions(
-      ${target} PRIVATE LIFEBOAT_SUPERVISOR_PATH="${CMAKE_BINARY_DIR}/lifeboat-supervise")
     add_dependencies(${target} lifeboat-supervise)
   endif()
-  target_precompile_headers(${target} PRIVATE <gtest/gtest.h> <gmock/gmock.h> <string> <vector>)
+  target_precompile_headers(${target} REUSE_FROM test_headers)
 endfunction()

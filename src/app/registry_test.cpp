@@ -10,6 +10,7 @@
 
 #include "app/type_tables.h"
 #include "platform/platform.h"
+#include "test_places.h"
 
 namespace lifeboat::app {
 namespace {

@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "base/result.h"
+#include "test_places.h"
 
 namespace lifeboat {
 namespace {

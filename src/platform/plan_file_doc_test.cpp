@@ -8,6 +8,7 @@
 #include "plan/words.h"
 #include "platform/platform.h"
 #include "platform/yaml.h"
+#include "test_places.h"
 
 namespace lifeboat::platform {
 namespace {

@@ -7,6 +7,7 @@
 #include "crypt/crypt.h"
 #include "repo/test_world.h"
 #include "store/directory.h"
+#include "test_places.h"
 
 namespace lifeboat::repo {
 namespace {

@@ -15,6 +15,7 @@
 
 #include "client/process/masker.h"
 #include "client/process/process_tree.h"
+#include "test_places.h"
 
 namespace lifeboat {
 namespace {

@@ -79,8 +79,11 @@ class GitSource final : public Source {
     state.identity = "git repository " + printable(git_.address().place());
     state.marker = seen.marker;
     state.summary = fmt::format("{}, {} references", state.identity, seen.references.ids.size());
-    if (seen.place == Place::absent || seen.place == Place::empty_folder) {
+    if (seen.place == Place::absent) {
       state.summary = state.identity + ", not there yet";
+    } else if (seen.place == Place::empty_folder) {
+      state.occupancy = Occupancy::empty;
+      state.summary = state.identity + ", an empty folder yet";
     } else if (seen.place == Place::something_else) {
       state.occupancy = Occupancy::foreign;
       state.summary = printable(git_.address().place()) + " holds something that is not git";

@@ -12,6 +12,7 @@
 #include "source/git/git_source.h"
 #include "source/git/local_repository.h"
 #include "source/source_contract.h"
+#include "test_places.h"
 
 namespace lifeboat::source {
 namespace {

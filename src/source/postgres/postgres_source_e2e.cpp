@@ -17,6 +17,7 @@
 #include "source/postgres/postgres_source.h"
 #include "source/postgres/sample_sql.h"
 #include "source/source_contract.h"
+#include "test_places.h"
 
 namespace lifeboat::source {
 namespace {

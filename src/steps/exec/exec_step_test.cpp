@@ -13,6 +13,7 @@
 
 #include "client/process/launcher.h"
 #include "plan/step_contract.h"
+#include "test_places.h"
 
 namespace lifeboat::steps {
 namespace {

@@ -8,6 +8,7 @@
 #include "plan/step_contract.h"
 #include "steps/git_edit/branch_clone.h"
 #include "steps/git_edit/git_edit_step.h"
+#include "test_places.h"
 
 namespace lifeboat::steps {
 namespace {

@@ -11,6 +11,7 @@
 #include "schema/json.h"
 #include "steps/http_check/template_text.h"
 #include "steps/page_server.h"
+#include "test_places.h"
 
 namespace lifeboat::steps {
 namespace {

@@ -9,6 +9,7 @@
 #include "client/process/launcher.h"
 #include "plan/step_contract.h"
 #include "steps/postgres_roles/postgres_roles_step.h"
+#include "test_places.h"
 
 namespace lifeboat::steps {
 namespace {

@@ -11,6 +11,7 @@
 #include "schema/json.h"
 #include "source/rabbitmq/broker.h"
 #include "steps/rabbitmq_users/rabbitmq_users_step.h"
+#include "test_places.h"
 
 namespace lifeboat::steps {
 namespace {

@@ -10,6 +10,7 @@
 #include "repo/test_world.h"
 #include "schema/fields.h"
 #include "source/memory/memory_source.h"
+#include "test_places.h"
 
 namespace lifeboat::steps {
 namespace {

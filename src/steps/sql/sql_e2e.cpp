@@ -10,6 +10,7 @@
 #include "plan/step_contract.h"
 #include "schema/json.h"
 #include "steps/sql/sql_step.h"
+#include "test_places.h"
 
 namespace lifeboat::steps {
 namespace {
