@@ -111,6 +111,11 @@ ItHoldsWhatIsWorthRestoring() {
   orders=$(old_sql shop_orders "$count") catalog=$(old_sql shop_catalog "$count")
   ((orders > 100000 && catalog > 50000))
   expect "uploads" 10000 "$(find "$SHOP_UPLOADS" ! -type d -printf x | wc -c)"
+  # Root on a file system that has them all, as here, makes every kind.
+  jq -e '[.["access control lists", "capabilities", "device nodes", "empty files",
+    "extended attributes", "FIFOs", "hard links", "odd modes", "odd names", "odd times",
+    "owned by others", "regular", "sockets", "sparse files", "symbolic links"]] | all(. > 0)' \
+    "$old/witness/uploads.json"
   expect "large objects" 30 \
     "$(old_sql shop_orders 'select count(*) from pg_largeobject_metadata')"
   git -C "$SHOP_REPOSITORY" fsck --strict

@@ -14,6 +14,7 @@
 
 #include "app/commands/commands.h"
 #include "app/program.h"
+#include "app/version.h"
 #include "client/process/launcher.h"
 
 namespace lifeboat::app {
@@ -92,6 +93,7 @@ void add_global_options(CLI::App& root, Program& program) {
   root.add_option("--color", options.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
   root.add_flag("--no-input", options.no_input, "never ask; fail with exit 5 instead");
+  root.set_version_flag("--version", version_line());
   root.add_flag("-q,--quiet", options.quiet, "no talk on standard error but errors");
 }
 

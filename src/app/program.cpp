@@ -162,7 +162,17 @@ Result<Opened> Program::open_repository(const Operation& op) {
   Opened opened;
   TRY(opened.store, store::open_directory(place, false, clock_));
   TRY(const repo::Unlock key, unlock(op, "Passphrase of " + place + ":"));
-  TRY(opened.repository, repo::Repository::open(op, *opened.store, key, environment()));
+  auto repository = repo::Repository::open(op, *opened.store, key, environment());
+  if (!repository && repository.error().effective_code() == Error::Code::wrong_key) {
+    const bool words = std::holds_alternative<repo::Passphrase>(key);
+    return fail(Error::Kind::denied,
+                fmt::format("repository {} does not open with this {}", printable(place),
+                            words ? "passphrase" : "identity"),
+                words ? "give another one: --passphrase-file, --passphrase-command, or --identity"
+                      : "give another one: --identity, or --passphrase-file",
+                Error::Code::wrong_key);
+  }
+  TRY(opened.repository, std::move(repository));
   TRY(opened.head, opened.repository->refresh(op));
   return opened;
 }

@@ -41,6 +41,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program
   TRY_DO(made->choose_plan(request));
   TRY_DO(made->ask_inputs(request));
   made->fill_pins(request.since);
+  made->world_.lost_at = made->pins_.origin.time;
   if (!program.options.config.empty() && !request.dry_run) TRY_DO(made->store_own_bundle(op));
   made->launcher_ = program.launcher_for(made->pins_.run);
   return made;
@@ -56,6 +57,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare_resume(const Operation& op, 
   const auto bundle = from_hex(made->pins_.bundle);
   TRY_DO(made->read_bundle(op, bundle ? Id::from(*bundle) : std::nullopt));
   made->fill_world();
+  made->world_.lost_at = made->pins_.origin.time;
   made->launcher_ = program.launcher_for(run);
   return made;
 }

@@ -98,6 +98,27 @@ Result<repo::Snapshot> capture_one(const Operation& op, repo::Repository& reposi
   return snapshot;
 }
 
+Result<std::optional<repo::Snapshot>> keep_first(const Operation& op, repo::Repository& repository,
+                                                 source::Source& target,
+                                                 const KeepRequest& request) {
+  if (request.keeps_aside == source::KeepsAside::by_rename) return std::optional<repo::Snapshot>();
+  TRY(const source::TargetState state, target.target(op));
+  const bool mine = state.marker && state.marker->run == request.marker.run &&
+                    state.marker->step == request.marker.step;
+  if (mine || state.occupancy == source::Occupancy::absent ||
+      state.occupancy == source::Occupancy::empty) {
+    return std::optional<repo::Snapshot>();
+  }
+  repo::SnapshotDraft draft;
+  draft.kind = repo::SnapshotKind::kept;
+  draft.source = request.source;
+  draft.source_type = request.source_type;
+  draft.run = request.marker.run;
+  draft.facts["target"] = state.identity;
+  TRY(repo::Snapshot kept, capture_one(op, repository, target, draft));
+  return std::optional<repo::Snapshot>(std::move(kept));
+}
+
 Result<BackupReport> back_up(const Operation& op, repo::Repository& repository,
                              std::vector<NamedSource>& sources, const BackupOptions& options) {
   TRY(std::unique_ptr<repo::Session> session, repository.open_session(op));

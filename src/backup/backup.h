@@ -66,6 +66,19 @@ Result<BackupReport> back_up(const Operation& op, repo::Repository& repository,
 Result<repo::Snapshot> capture_one(const Operation& op, repo::Repository& repository,
                                    source::Source& source, const repo::SnapshotDraft& draft);
 
+// What a source that cannot rename has to keep aside: before a restore by `run` changes the target,
+// all that it holds is captured as a snapshot of kind `kept`. Nothing to do (nullopt) for a target
+// that is absent or empty, whose marker is of this very run and step, or whose type renames.
+// Durable when it returns.
+struct KeepRequest {
+  std::string source, source_type;  // as the snapshot that comes into the target
+  source::KeepsAside keeps_aside;
+  source::Marker marker;  // of the restore that is about to begin
+};
+Result<std::optional<repo::Snapshot>> keep_first(const Operation& op, repo::Repository& repository,
+                                                 source::Source& target,
+                                                 const KeepRequest& request);
+
 // Unpacks the bundle of a snapshot into `directory` (made, 0700; files 0600, executables 0700).
 // Answers the paths. Names that would leave the directory are refused.
 Result<std::vector<std::string>> unpack_bundle(const Operation& op, repo::Repository& repository,

@@ -18,6 +18,7 @@ namespace lifeboat::repo {
 // What a sink has done so far; for progress.
 struct SinkProgress {
   std::uint64_t items = 0, bytes_read = 0, bytes_stored = 0, unchanged_items = 0;
+  std::uint64_t bytes_unchanged = 0;  // of items that were not read again
 };
 
 class SnapshotSink : public capture::Sink {

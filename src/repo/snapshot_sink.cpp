@@ -287,6 +287,7 @@ Result<void> PackedSnapshotSink::unchanged(const Operation& op, const capture::I
   waiting.stored.item = item;
   waiting.stored.item.size_bytes = size;
   ++unchanged_;
+  bytes_unchanged_ += size;
   return guarded(queue(op, std::move(waiting), {}));
 }
 
@@ -344,7 +345,8 @@ const Snapshot& PackedSnapshotSink::snapshot() const {
 }
 
 SinkProgress PackedSnapshotSink::progress() const {
-  return {items_seen_.load(), bytes_read_.load(), stored_->load(), unchanged_.load()};
+  return {items_seen_.load(), bytes_read_.load(), stored_->load(), unchanged_.load(),
+          bytes_unchanged_.load()};
 }
 
 }  // namespace lifeboat::repo

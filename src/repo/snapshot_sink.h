@@ -115,7 +115,7 @@ class PackedSnapshotSink final : public SnapshotSink {
   Snapshot snapshot_;
   std::uint64_t items_ = 0, size_bytes_ = 0;
   const StoredCounter stored_ = std::make_shared<std::atomic<std::uint64_t>>(0);
-  std::atomic<std::uint64_t> items_seen_ = 0, bytes_read_ = 0, unchanged_ = 0;
+  std::atomic<std::uint64_t> items_seen_ = 0, bytes_read_ = 0, unchanged_ = 0, bytes_unchanged_ = 0;
 };
 
 }  // namespace lifeboat::repo

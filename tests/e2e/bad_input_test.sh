@@ -113,9 +113,11 @@ AWrongPassphraseIsTold() {
   echo 'this one is wrong, really' >"$W/wrong"
   lifeboat keys add --passphrase --new-passphrase-file "$W/right"
   lifeboat backup
-  refused 12 "next: " -- "$BINARY" points -r "$W/repository" --passphrase-file "$W/wrong"
+  refused 12 "$W/repository" "passphrase" "next: " -- \
+    "$BINARY" points -r "$W/repository" --passphrase-file "$W/wrong"
   age-keygen -o "$W/other" 2>/dev/null
-  refused 12 "next: " -- "$BINARY" points -r "$W/repository" --identity "$W/other"
+  refused 12 "$W/repository" "identity" "next: " -- \
+    "$BINARY" points -r "$W/repository" --identity "$W/other"
   "$BINARY" points -r "$W/repository" --passphrase-file "$W/right" | grep complete
   is_well
 }
@@ -297,7 +299,13 @@ ADiskThatIsFullDuringARestoreLeavesNothingUnderTheName() {
   small_disk "$W/disk" 8m
   refused 14 "$W/disk" "next: " -- lifeboat restore tree --to "$W/disk/tree"
   [[ ! -e $W/disk/tree/large ]] || complain "there is a part of it"
-  never grep -q ^RECOVERED <(lifeboat recover back --input "to=$W/disk/other")
+  mkdir "$W/disk/new"
+  refused 1 "No space left on device" "large" "NOT RECOVERED: tree" -- \
+    lifeboat recover back --input "to=$W/disk/new/tree"
+  [[ ! -e $W/disk/new/tree ]] || complain "there is a part of it"
+  mount -o remount,size=64m "$W/disk"
+  lifeboat recover --resume latest | grep '^RECOVERED'
+  cmp "$W/tree/large" "$W/disk/new/tree/large"
   umount "$W/disk"
   is_well
 }

@@ -7,54 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/cases.sh
 . tests/cases.sh
 
-BINARY=$SCRATCH/lifeboat # where every account can reach it
-install -m 755 "${LIFEBOAT_BINARY:-build/release/lifeboat}" "$BINARY"
-W=$SCRATCH/world
-export HOME=$SCRATCH/home XDG_CACHE_HOME=$SCRATCH/home/cache XDG_STATE_HOME=$SCRATCH/home/state
-unset LIFEBOAT_IDENTITY LIFEBOAT_REPOSITORY LIFEBOAT_CONFIG LIFEBOAT_OUTPUT_FORMAT NO_COLOR
-mkdir -p "$HOME" "$W"
-
-lifeboat() { "$BINARY" -C "$W/lifeboat.yaml" --identity "$W/identity" --no-input "$@"; }
-
-# said WORD...: each is in $SCRATCH/out
-said() {
-  local word
-  for word; do
-    grep -qF -e "$word" "$SCRATCH/out" || complain "not said: '$word', but: $(<"$SCRATCH/out")"
-  done
-}
-
-# ends STATUS COMMAND...: what it said is $SCRATCH/out and in the log of the case
-ends() {
-  fails_with "$@" >"$SCRATCH/out"
-  cat "$SCRATCH/out"
-}
-
-# document KIND COMMAND...: its standard output is one document of this kind, and shown
-document() {
-  local kind=$1
-  shift
-  lifeboat "$@" --output json >"$SCRATCH/document"
-  jq -e --arg kind "$kind" '.apiVersion == "lifeboat/v1" and .kind == $kind' \
-    "$SCRATCH/document" >/dev/null || complain "no $kind: $(<"$SCRATCH/document")"
-  cat "$SCRATCH/document"
-}
+# shellcheck source=tests/e2e/command_line.sh
+. tests/e2e/command_line.sh
 
 every_command() { # "init", "keys add", ...: as the completion script knows them
   "$BINARY" completion bash | sed -n 's/^ *"\([a-z -]\{1,\}\)") words=.*/\1/p'
-}
-
-make_sources() {
-  mkdir "$W/uploads"
-  echo hello >"$W/uploads/a"
-  mkdir "$W/uploads/images"
-  echo picture >"$W/uploads/images/logo"
-  printf 'x' >"$W/uploads/"$'evil\e[31m\nname'
-  printf 'x' >"$W/uploads/"$'no\xffutf8'
-  git init -q -b main "$W/code"
-  seq 100 >"$W/code/file"
-  git -C "$W/code" add file
-  git -C "$W/code" -c user.name=a -c user.email=a@example.org commit -q -m one
 }
 
 # --- setting up ------------------------------------------------------------------------------------
@@ -109,6 +66,19 @@ END
   said "next: "
   sed -i '/gone:/d' "$W/lifeboat.yaml"
   lifeboat doctor
+}
+
+SecretsThatAreOnThisMachineOnlyAreNamed() {
+  local place=plans.back.steps.users.postgres-roles.password
+  sed "s|^    steps:|&\n      users:\n        postgres-roles: { url: \"postgresql://a@127.0.0.1:1/a\", password: { env: PG_ADMIN }, roles: {} }|" \
+    "$W/lifeboat.yaml" >"$W/secret.yaml"
+  "$BINARY" plan validate -C "$W/secret.yaml" >"$SCRATCH/out" 2>&1 || true
+  said "$place" "environment variable PG_ADMIN" "this machine only"
+  "$BINARY" plan validate -C "$W/secret.yaml" -o json >"$SCRATCH/document" || true
+  jq -e --arg place "$place" '.local_secrets | length == 1 and (.[0] | tostring | contains($place))' \
+    "$SCRATCH/document"
+  "$BINARY" doctor -C "$W/secret.yaml" --identity "$W/identity" >"$SCRATCH/out" 2>&1 || true
+  said "$place" "environment variable PG_ADMIN"
 }
 
 DoctorWarnsOfOneDiskAndOfASingleKey() {
@@ -167,41 +137,6 @@ ARestoreBringsTheSourceBackAndProvesIt() {
   diff -r "$W/uploads" "$W/back"
   (cd "$W" && lifeboat restore code --to back-code) # meant from where one stands
   expect "the commit" "$(git -C "$W/code" rev-parse HEAD)" "$(git -C "$W/back-code" rev-parse main)"
-}
-
-ASinglePathIsRestored() {
-  lifeboat restore uploads:images/logo --to "$W/single"
-  expect "its content" picture "$(cat "$W/single/images/logo")"
-  expect "files" 1 "$(find "$W/single" -type f | wc -l)"
-}
-
-ATargetThatExistsHasToBeNamed() {
-  mkdir "$W/mine"
-  echo precious >"$W/mine/file"
-  ends 5 lifeboat restore uploads --to "$W/mine"
-  said "--confirm" "$W/mine"
-  ends 6 lifeboat restore uploads --to "$W/mine" --confirm another
-  IDENTITY=$(lifeboat restore uploads --to "$W/mine" --dry-run -o json | jq -r .identity)
-  ends 6 lifeboat restore uploads --to "$W/mine" --confirm "$IDENTITY"
-  expect "the file" precious "$(<"$W/mine/file")"
-}
-
-WhatIsKeptAsideIsListedAndRemoved() {
-  local kept
-  IDENTITY=$(lifeboat restore uploads --to "$W/mine" --dry-run -o json | jq -r .identity)
-  document Restore restore uploads --to "$W/mine" --confirm "$IDENTITY" --keep-aside
-  jq -e '.kept_aside | length == 1' "$SCRATCH/document"
-  expect "the new file" hello "$(<"$W/mine/a")"
-  expect "the old file" precious "$(cat "$W"/mine_before_*/file)"
-  sed "s|path: $W/uploads|path: $W/mine|" "$W/lifeboat.yaml" >"$W/mine.yaml"
-  "$BINARY" kept list -C "$W/mine.yaml" --identity "$W/identity" -o json >"$SCRATCH/document"
-  jq -e '.kind == "KeptList" and (.items | length == 1) and .items[0].where == "uploads"' \
-    "$SCRATCH/document"
-  kept=$(jq -r '.items[0].name' "$SCRATCH/document")
-  ends 5 "$BINARY" kept remove uploads "$kept" -C "$W/mine.yaml" --no-input
-  cat "$W"/mine_before_*/file
-  "$BINARY" kept remove uploads "$kept" -C "$W/mine.yaml" --yes
-  never compgen -G "$W/mine_before_*"
 }
 
 CheckProvesTheRepository() {
@@ -295,6 +230,7 @@ TheSchemaKnowsTheWordsOfThePlatformFile() {
 }
 
 TheVersionIsToldWithTheFormat() {
+  expect "--version" "$("$BINARY" version)" "$("$BINARY" --version)"
   "$BINARY" version | grep -E '^lifeboat [0-9]+\.[0-9]+\.[0-9]+ \(repository format 1\)$'
   document Version version
 }
@@ -360,20 +296,27 @@ AnUnknownCommandIsToldTheNearest() {
   said "did you mean list?"
 }
 
-# on_terminal COMMAND: under a terminal of its own, what came out is on standard output
-on_terminal() { script -qec "$1" /dev/null </dev/null; }
-
 NothingIsColouredWhereThereIsNoTerminal() {
   local backup="'$BINARY' -C '$W/lifeboat.yaml' --identity '$W/identity' backup"
   export TERM=xterm
   lifeboat backup >"$SCRATCH/out" 2>&1
   never grep -q $'\e' "$SCRATCH/out"
-  on_terminal "$backup" | grep -q $'\e\\[32m'
-  on_terminal "$backup >'$SCRATCH/out'" >/dev/null
+  on_terminal "$backup" </dev/null | grep -q $'\e\\[32m'
+  on_terminal "$backup >'$SCRATCH/out'" </dev/null >/dev/null
   never grep -q $'\e' "$SCRATCH/out"
-  never grep -q $'\e\\[3' <(NO_COLOR=1 on_terminal "$backup")
-  never grep -q $'\e\\[3' <(on_terminal "$backup --color never")
-  never grep -q $'\e' <(TERM=dumb on_terminal "$backup")
+  never grep -q $'\e\\[3' <(NO_COLOR=1 on_terminal "$backup" </dev/null)
+  never grep -q $'\e\\[3' <(on_terminal "$backup --color never" </dev/null)
+  never grep -q $'\e' <(TERM=dumb on_terminal "$backup" </dev/null)
+}
+
+ProgressHasAnEndInSightOnceThereWasACapture() {
+  local backup="'$BINARY' -C '$W/lifeboat.yaml' --identity '$W/identity' backup"
+  head -c 700000000 /dev/urandom >"$W/uploads/large"
+  TERM=xterm on_terminal "$backup" </dev/null | grep -aE 'backing up uploads +[0-9.]+ MiB'
+  touch "$W/uploads/large"
+  TERM=xterm on_terminal "$backup" </dev/null >"$SCRATCH/out"
+  grep -aE 'backing up uploads +[0-9.]+ .iB of 667\.[0-9] MiB \([0-9]+%\)  ETA [0-9]' "$SCRATCH/out"
+  rm "$W/uploads/large"
 }
 
 AQuietCommandSaysNothingButItsData() {
@@ -383,6 +326,7 @@ AQuietCommandSaysNothingButItsData() {
 
 APersonStopsABackupWithControlC() {
   local process status=0
+  : >"$SCRATCH/out"
   head -c 400000000 /dev/urandom >"$W/uploads/large"
   # A shell starts what it puts in the background with SIGINT ignored.
   python3 -c 'import os, signal, sys
@@ -397,6 +341,53 @@ os.execv(sys.argv[1], sys.argv[1:])' "$BINARY" -C "$W/lifeboat.yaml" \
   cat "$SCRATCH/out"
   expect "exit status" 130 "$status"
   lifeboat check
+}
+
+ATerminatedBackupSaysSoAndLosesNothing() {
+  local process status=0
+  : >"$SCRATCH/out"
+  head -c 400000000 /dev/urandom >"$W/uploads/large"
+  "$BINARY" -C "$W/lifeboat.yaml" --identity "$W/identity" backup >"$SCRATCH/out" 2>&1 &
+  process=$!
+  until grep -q 'backing up' "$SCRATCH/out"; do sleep 0.05; done
+  kill -TERM "$process"
+  wait "$process" || status=$?
+  rm "$W/uploads/large"
+  expect "exit status" 143 "$status"
+  lifeboat check
+}
+
+AnOlderCopyOfTheRepositoryIsNoticed() {
+  cp -a "$W/repository" "$W/older"
+  lifeboat backup
+  mv "$W/repository" "$W/newer"
+  mv "$W/older" "$W/repository"
+  ends 13 lifeboat points
+  said "rollback detected" "next: "
+  rm -r "$W/repository"
+  mv "$W/newer" "$W/repository"
+  lifeboat points | grep complete
+}
+
+AnAgeRecipientOpensWhatItWasAddedTo() {
+  age-keygen -o "$SCRATCH/operator" 2>"$SCRATCH/public"
+  lifeboat keys add --age "$(sed 's/.* //' "$SCRATCH/public")"
+  "$BINARY" points -C "$W/lifeboat.yaml" --identity "$SCRATCH/operator" | grep complete
+  "$BINARY" init -C "$SCRATCH/age.yaml" -r "$SCRATCH/age" --age "$(sed 's/.* //' "$SCRATCH/public")"
+  "$BINARY" keys list -r "$SCRATCH/age" --identity "$SCRATCH/operator" | grep -w age
+}
+
+# The page is the test: its block is run line by line, in a home of its own.
+TheReadmesFirstFiveMinutesWork() {
+  sed -n '/^## The first five minutes/,/^## /p' README.md | sed -n '/^```/,/^```/p' |
+    sed -n 's/^\$ //p' | sed 's|^./demo --build \&\& .*|true|' >"$SCRATCH/minutes"
+  (($(wc -l <"$SCRATCH/minutes") >= 7))
+  mkdir "$SCRATCH/newcomer" "$SCRATCH/bin"
+  cp "$BINARY" "$SCRATCH/bin/lifeboat"
+  env -i HOME="$SCRATCH/newcomer" PATH="$SCRATCH/bin:$PATH" TERM=dumb \
+    bash -euxo pipefail "$SCRATCH/minutes" >"$SCRATCH/out" 2>&1 </dev/null || complain "$(<"$SCRATCH/out")"
+  said "RECOVERED"
+  [[ -e $SCRATCH/newcomer/try/uploads/bash ]] || complain "$(ls -R "$SCRATCH/newcomer")"
 }
 
 # Statuses that the cases above have not met yet; 11 and 17 are in recovery_test.sh and

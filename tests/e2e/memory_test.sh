@@ -35,7 +35,7 @@ def write(path, parts):
     with open(path, "wb") as file:
         for index in parts:
             file.write(part(index))
-write(root / "large", range(total >> 21))
+write(root / "large", range(total >> 21))  # 5 GiB of 10
 for index in range(total >> 26):
     write(root / "middle" / str(index), range(index * 16, index * 16 + 16))
 for index in range(total >> 14):  # 16,384 bytes each, a quarter of all
@@ -46,20 +46,41 @@ for index in range(total >> 14):  # 16,384 bytes each, a quarter of all
 END
 }
 
-# under_the_limit COMMAND...: runs it; fails when its memory (or that of any of its children) was
-# larger at any moment. In a cgroup of its own where one can be made, else by the kernel's record.
+# under_the_limit COMMAND...: runs it in a memory cgroup of its own with this limit, where one can be
+# made (so that the kernel's caches press as well); fails when it is killed there, or when the resident
+# memory of it or any of its children was larger at any moment.
 under_the_limit() {
   python3 - "$LIMIT_KIB" "$@" <<'END'
-import resource, subprocess, sys, time
+import contextlib, os, pathlib, resource, subprocess, sys, time
 limit, command = int(sys.argv[1]), sys.argv[2:]
-began = time.monotonic()
-status = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
+
+@contextlib.contextmanager
+def cgroup():  # of version 1 or 2; None where this machine lets us make none
+    for top, name in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = pathlib.Path(top, f"lifeboat-memory-test-{os.getpid()}")
+        try:
+            folder.mkdir()
+            (folder / name).write_text(str(limit << 10))
+        except OSError:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            continue
+        yield folder
+        folder.rmdir()
+        return
+    yield None
+
+with cgroup() as folder:
+    enter = None if folder is None else lambda: (folder / "cgroup.procs").write_text(str(os.getpid()))
+    began = time.monotonic()
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, preexec_fn=enter).returncode
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(f"peak {peak / 1024:.0f} MiB, {time.monotonic() - began:.1f} s: {' '.join(command[1:3])}")
+print(f"peak {peak / 1024:.0f} MiB, {time.monotonic() - began:.1f} s, "
+      f"{'in a cgroup' if folder else 'measured'}: {' '.join(command[1:3])}")
+if status == -9 or peak >= limit:
+    sys.exit(f"more than {limit // 1024} MiB")
 if status != 0:
     sys.exit(f"it ended with {status}")
-if peak >= limit:
-    sys.exit(f"more than {limit // 1024} MiB")
 END
 }
 

@@ -17,12 +17,23 @@ lives_max=250
 
 TheShopIsCapturedAndLost() { capture_the_shop; }
 
+the_heartbeat_tightens_the_rpo() {
+  alone "$1" -- runs show latest -o json >"$SCRATCH/report.json"
+  jq -e '.rpo_s <= .rpo_bound_s and .rpo_s >= 0' "$SCRATCH/report.json"
+}
+
 AnUndisturbedRecoveryEndsRecovered() {
   local place
   place=$(new_place)
   alone "$place" -- recover shop-lost --input target="$place/target" >"$SCRATCH/undisturbed"
   recovered "$SCRATCH/undisturbed" >"$SCRATCH/checks"
   (($(<"$SCRATCH/checks") >= 25))
+  tr -s '\n ' ' ' <"$SCRATCH/undisturbed" >"$SCRATCH/one-line"
+  grep -E "databases: about [0-9]+ rows, written in the [0-9.]+ s after the capture" \
+    "$SCRATCH/one-line"
+  grep -E "broker: queue [^ ]+: [0-9]+ messages, not captured" "$SCRATCH/one-line"
+  grep -E "RPO +[0-9.]+ s at most \(newest heartbeat that came back: " "$SCRATCH/undisturbed"
+  the_heartbeat_tightens_the_rpo "$place"
   end_platform "$place"
 }
 

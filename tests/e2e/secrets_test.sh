@@ -92,9 +92,10 @@ TheShopIsCapturedUnderTrace() {
   make_repository >"$said/init" 2>&1
   # shellcheck disable=SC2016
   with_trace backup env -C "$operator" -i HOME="$operator" PATH="$PATH" \
-    LIFEBOAT_PASSPHRASE_FILE="$keys/passphrase" PLANTED="$(<"$planted/environment")" \
-    bash -c '"$1" backup >"$2/backup" 2>&1 && "$1" backup -o json >"$2/backup.json" 2>&1' \
-    bash "$lifeboat" "$said"
+    LIFEBOAT_PASSPHRASE_FILE="$keys/passphrase" \
+    bash -c 'PLANTED=$(<"$3"); export PLANTED # not by env(1): that would be an argument
+      "$1" backup >"$2/backup" 2>&1 && "$1" backup -o json >"$2/backup.json" 2>&1' \
+    bash "$lifeboat" "$said" "$planted/environment"
   grep complete "$said/backup"
   as_operator doctor >"$said/doctor" 2>&1 || true
   as_operator check --read-data >"$said/check" 2>&1
@@ -102,9 +103,37 @@ TheShopIsCapturedUnderTrace() {
   mv "$operator"/.[a-z]* "$SCRATCH/kept-state"
 }
 
-TheShopIsRecoveredUnderTrace() {
+# passwords_made TARGET FOLDER: what a recovery made so far, a file each
+passwords_made() {
+  local name
+  for name in postgres rabbitmq; do
+    jq -rj ".$name" "$1/secrets/administrators.json" >"$2/$name"
+  done
+  for name in "$1"/secrets/*; do
+    [[ $name == *.json ]] || cp "$name" "$2/$(basename "$name")"
+  done
+}
+
+# Its generated passwords are in the vault of the run, sealed, and nowhere else.
+AnUnfinishedRecoveryKeepsThemInItsVaultOnly() {
+  local unfinished made_so_far=$SCRATCH/made-so-far secrets
   "$shop/destroy" "$lost"
   rm -rf "$operator"
+  unfinished=$(new_place)
+  mkdir -m 700 "$made_so_far"
+  fails_with 137 alone "$unfinished" LIFEBOAT_FAULT=kill-after-journal:16 -- \
+    recover shop-lost --input target="$unfinished/target" >"$unfinished/said"
+  compgen -G "$unfinished/repository/runs/*/vault/*"
+  passwords_made "$unfinished/target" "$made_so_far"
+  (($(find "$made_so_far" -type f | wc -l) >= 2))
+  for secrets in "$planted" "$made_so_far"; do
+    tests/e2e/seek_secrets.py "$secrets" "$unfinished/repository" "$unfinished/said" \
+      "$unfinished"/home.* >"$SCRATCH/found" || complain "$(<"$SCRATCH/found")"
+  done
+  end_platform "$unfinished"
+}
+
+TheShopIsRecoveredUnderTrace() {
   mkdir -m 711 "$place" "$place/target"
   mkdir "$place/home"
   # shellcheck disable=SC2016
@@ -122,13 +151,7 @@ TheShopIsRecoveredUnderTrace() {
 }
 
 ThePasswordsThatTheRecoveryMadeAreSoughtAsWell() {
-  local name
-  for name in postgres rabbitmq; do
-    jq -rj ".$name" "$place/target/secrets/administrators.json" >"$made/$name"
-  done
-  for name in "$place"/target/secrets/*; do
-    [[ $name == *.json ]] || cp "$name" "$made/$(basename "$name")"
-  done
+  passwords_made "$place/target" "$made"
   (($(find "$made" -type f | wc -l) >= 5))
 }
 

@@ -87,6 +87,16 @@ Error::Code shared_code(const backup::BackupReport& report) {
   return shared.value_or(Error::Code::general);
 }
 
+// How much each source was at its last capture: what the progress is measured against.
+std::map<std::string, std::uint64_t> last_sizes(const repo::Repository& repository) {
+  std::map<std::string, std::uint64_t> sizes;
+  for (const repo::Snapshot& snapshot : repository.snapshots()) {
+    if (snapshot.about.kind != repo::SnapshotKind::source) continue;
+    sizes[snapshot.about.source] = snapshot.size_bytes;
+  }
+  return sizes;
+}
+
 Result<int> run_backup(const Operation& op, Program& program,
                        const std::vector<std::string>& names) {
   TRY(const platform::Platform platform, program.platform_file());
@@ -101,11 +111,15 @@ Result<int> run_backup(const Operation& op, Program& program,
     }
   }
   TRY(options.bundle, program.bundle_files(platform));
-  options.progress = [&terminal](const backup::SourceProgress& progress) {
-    if (!progress.finished) {
-      terminal.progress("backing up " + progress.source, progress.done.bytes_read, 0);
-    }
-  };
+  options.progress =
+      [&terminal, sizes = last_sizes(*opened.repository)](const backup::SourceProgress& progress) {
+        if (progress.finished) return;
+        const std::uint64_t done = progress.done.bytes_read + progress.done.bytes_unchanged;
+        const auto last = sizes.find(progress.source);
+        // Without an earlier capture, or beyond it, nobody knows how much is still to come.
+        const bool known = last != sizes.end() && done < last->second;
+        terminal.progress("backing up " + progress.source, done, known ? last->second : 0);
+      };
   TRY(const backup::BackupReport report, backup::back_up(op, *opened.repository, sources, options));
   terminal.end_progress();
   terminal.show("Backup", document_of(report), table_of(report, terminal));

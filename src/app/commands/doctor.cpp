@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <set>
 
 #include "app/commands/commands.h"
 
@@ -64,7 +65,10 @@ class Doctor {
     }
     examine_keys(*opened->repository);
     examine_points(*opened->repository, platform);
-    if (platform != nullptr) examine_disks(*platform);
+    if (platform != nullptr) {
+      examine_plans(*opened->repository, *platform);
+      examine_disks(*platform);
+    }
   }
 
   void examine_keys(repo::Repository& repository) {
@@ -101,6 +105,33 @@ class Doctor {
           "run `lifeboat backup` more often (cron, a systemd timer, a pipeline)");
     } else {
       add(Verdict::ok, "recovery point", text);
+    }
+  }
+
+  // Could each plan find in the newest complete point what its steps restore? What lies outside of
+  // this machine and the repository is for `recover --dry-run` to look at.
+  void examine_plans(const repo::Repository& repository, const platform::Platform& platform) {
+    const auto point = find_point(repository, "");
+    if (!point) return;
+    std::set<std::string> captured;
+    for (const repo::Member& member : point->about.members) {
+      if (member.snapshot) captured.insert(member.source);
+    }
+    for (const auto& [name, plan] : platform.plans) {
+      std::string missing;
+      for (const plan::StepNode& step : plan.steps) {
+        if (step.type != "restore" || captured.contains(step.config.text("source"))) continue;
+        missing += (missing.empty() ? "" : ", ") + step.config.text("source");
+      }
+      if (missing.empty()) {
+        add(Verdict::ok, "plan " + name,
+            fmt::format("{} steps, the newest complete point holds all that they restore",
+                        plan.steps.size()));
+      } else {
+        add(Verdict::fail, "plan " + name,
+            "the newest complete point lacks what it restores: " + missing,
+            "run `lifeboat backup`, then `lifeboat recover " + name + " --dry-run`");
+      }
     }
   }
 

@@ -2,127 +2,87 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 
 #include "app/commands/commands.h"
-#include "client/secret/secret_values.h"
+#include "app/target.h"
+#include "capture/partial_feed.h"
 
 namespace lifeboat::app {
 namespace {
 
 struct Given {
-  std::string snapshot, to, confirm, user, password_file;
+  std::string snapshot, confirm;
+  TargetOptions where;
   bool dry_run = false, keep_aside = false;
 };
 
-struct Target {
+struct Place {
   repo::Snapshot snapshot;
   std::string path;  // "" = all of it
-  std::unique_ptr<source::Source> source;
+  Target target;
   source::TargetState state;
 };
 
-struct Configured {
-  Value config{Value::Map{}};
-  std::string directory = ".";  // what its relative names are below
-};
-
-// What the platform file says of this source, where there is one; the rest comes by option.
-Configured configured(Program& program, const repo::Snapshot& snapshot) {
-  const auto platform = program.platform_file();
-  if (!platform) return {};
-  const auto found = platform->sources.find(snapshot.about.source);
-  const bool same =
-      found != platform->sources.end() && found->second.type == snapshot.about.source_type;
-  if (!same) return {};
-  return {found->second.config, platform->directory};
-}
-
-// A word of the command line is meant from where the person stands.
-std::string from_here(const std::string& path) {
-  std::error_code error;
-  const auto absolute = std::filesystem::absolute(path, error).lexically_normal();
-  return error ? path : absolute.string();
-}
-
-Result<Target> open_target(const Operation& op, Program& program, repo::Repository& repository,
-                           const Given& given) {
+Result<Place> open_place(const Operation& op, Program& program, repo::Repository& repository,
+                         const Given& given) {
   const std::size_t colon = given.snapshot.find(':');
-  Target target;
-  TRY(target.snapshot, find_snapshot(repository, given.snapshot.substr(0, colon)));
-  if (colon != std::string::npos) target.path = given.snapshot.substr(colon + 1);
-  const source::SourceType* type = program.source_types().find(target.snapshot.about.source_type);
-  if (type == nullptr) {
-    return fail(
-        Error::Kind::invalid,
-        "snapshot " + target.snapshot.id.brief() + " is of no source type that can be restored",
-        "`lifeboat cat` writes single items of it");
-  }
-  Value with{Value::Map{}};
-  if (!given.user.empty()) with.set("user", given.user);
-  if (!given.password_file.empty()) {
-    with.set("password", Value{Value::Map{{"file", Value(from_here(given.password_file))}}});
-  }
-  const auto [known, directory] = configured(program, target.snapshot);
-  const bool is_path = type->local_paths && given.to.find(':') == std::string::npos;
-  TRY(Value config, type->retarget(known, is_path ? from_here(given.to) : given.to, with));
-  TRY_DO(reveal_secrets(op, config, type->fields,
-                        {.launcher = &program.launcher(), .directory = directory}));
-  TRY(target.source, type->make(config, {.clock = &program.clock(),
-                                         .launcher = &program.launcher(),
-                                         .directory = directory}));
-  TRY(target.state, target.source->target(op));
-  return target;
+  Place place;
+  TRY(place.snapshot, find_snapshot(repository, given.snapshot.substr(0, colon)));
+  if (colon != std::string::npos) place.path = given.snapshot.substr(colon + 1);
+  const repo::SnapshotDraft& about = place.snapshot.about;
+  TRY(place.target, open_target(op, program, about.source, about.source_type, given.where));
+  TRY(place.state, place.target.source->target(op));
+  return place;
 }
 
-std::string occupancy_text(const Target& target) {
-  switch (target.state.occupancy) {
+std::string occupancy_text(const Place& place) {
+  switch (place.state.occupancy) {
     case source::Occupancy::absent:
       return "nothing is there yet";
     case source::Occupancy::empty:
       return "it is empty";
     case source::Occupancy::ours:
-      return fmt::format("run {} restored snapshot {} there{}", target.state.marker->run,
-                         target.state.marker->snapshot,
-                         target.state.marker->done ? "" : ", unfinished");
+      return fmt::format("run {} restored snapshot {} there{}", place.state.marker->run,
+                         place.state.marker->snapshot,
+                         place.state.marker->done ? "" : ", unfinished");
     case source::Occupancy::foreign:
       return "it holds data";
   }
   return {};
 }
 
-Value document_of(const Target& target, const Given& given) {
+Value document_of(const Place& place, const Given& given) {
   Value document;
-  document.set("snapshot", target.snapshot.id.hex());
-  document.set("source", target.snapshot.about.source);
-  document.set("path", printable(target.path));
-  document.set("target", printable(given.to));
-  document.set("identity", printable(target.state.identity));
-  document.set("summary", printable(target.state.summary));
-  document.set("found", occupancy_text(target));
-  document.set("items", target.snapshot.items);
-  document.set("size_bytes", target.snapshot.size_bytes);
+  document.set("snapshot", place.snapshot.id.hex());
+  document.set("source", place.snapshot.about.source);
+  document.set("path", printable(place.path));
+  document.set("target", printable(given.where.to));
+  document.set("identity", printable(place.state.identity));
+  document.set("summary", printable(place.state.summary));
+  document.set("found", occupancy_text(place));
+  document.set("items", place.snapshot.items);
+  document.set("size_bytes", place.snapshot.size_bytes);
   return document;
 }
 
 // Before anything that exists is changed, the person names the target in its own words.
-Result<void> confirm(Program& program, const Target& target, const Given& given) {
-  const bool exists = target.state.occupancy == source::Occupancy::ours ||
-                      target.state.occupancy == source::Occupancy::foreign;
+Result<void> confirm(Program& program, const Place& place, const Given& given) {
+  const bool exists = place.state.occupancy == source::Occupancy::ours ||
+                      place.state.occupancy == source::Occupancy::foreign;
   if (!exists) return {};
   std::string typed = given.confirm;
   if (typed.empty() && !program.options.no_input) {
     TRY(typed,
         program.terminal().ask(fmt::format("Type the identity of the target ({}) to change it:",
-                                           printable(target.state.identity))));
+                                           printable(place.state.identity))));
   }
-  if (typed == target.state.identity) return {};
+  if (typed == place.state.identity) return {};
   return fail(Error::Kind::denied,
               typed.empty() ? "the target exists; changing it needs a confirmation"
                             : fmt::format("the target is {}, not {}",
-                                          printable(target.state.identity), printable(typed)),
+                                          printable(place.state.identity), printable(typed)),
               fmt::format("add --confirm '{}' if that is the one you mean",
-                          printable(target.state.identity)),
+                          printable(place.state.identity)),
               typed.empty() ? Error::Code::needs_person : Error::Code::refused);
 }
 
@@ -135,12 +95,11 @@ Value document_of(const source::Check& check) {
   return row;
 }
 
-// Tells what was done; the exit status says whether it is what was captured. A single path was
-// compared while it was written and has no checks of its own.
-Result<int> tell(Program& program, const Target& target, const Given& given,
+// Tells what was done; the exit status says whether it is what was captured.
+Result<int> tell(Program& program, const Place& place, const Given& given,
                  const source::RestoreReport& report, const std::vector<source::Check>& checks) {
   Terminal& terminal = program.terminal();
-  Value document = document_of(target, given);
+  Value document = document_of(place, given);
   document.set("items", report.items);
   document.set("size_bytes", report.bytes);
   Value kept{Value::List{}}, remarks{Value::List{}}, rows{Value::List{}};
@@ -159,55 +118,76 @@ Result<int> tell(Program& program, const Target& target, const Given& given,
   document.set("kept_aside", std::move(kept));
   document.set("remarks", std::move(remarks));
   document.set("checks", std::move(rows));
-  if (target.path.empty()) text += fmt::format("verified: {}/{} checks\n", good, checks.size());
+  text += fmt::format("verified: {}/{} checks\n", good, checks.size());
   if (terminal.output() == Output::json) {
     terminal.show("Restore", document, {});
   } else {
     terminal.print(text);
   }
-  if (!target.path.empty() || (good == checks.size() && good > 0)) return 0;
+  if (good == checks.size() && good > 0) return 0;
   return fail(Error::Kind::corrupt, "what was restored differs from what was captured",
               "see the checks above; `lifeboat check --read-data` looks at the repository");
 }
 
-Result<int> run_restore(const Operation& op, Program& program, const Given& given) {
-  TRY(Opened opened, program.open_repository(op));
-  TRY(Target target, open_target(op, program, *opened.repository, given));
+Result<source::RestoreReport> put_back(const Operation& op, Program& program,
+                                       repo::Repository& repository, const Place& place,
+                                       capture::Feed& feed, const Given& given) {
   Terminal& terminal = program.terminal();
-  terminal.say(fmt::format("snapshot {} of {} ({}, {}) -> {}", target.snapshot.id.brief(),
-                           printable(target.snapshot.about.source),
-                           rfc3339(target.snapshot.moments.consistent_at),
-                           human_bytes(target.snapshot.size_bytes), printable(given.to)));
-  terminal.say(fmt::format("target {}: {}; {}", printable(target.state.identity),
-                           printable(target.state.summary), occupancy_text(target)));
-  if (given.dry_run) {
-    terminal.show("RestorePreview", document_of(target, given),
-                  {.columns = {"nothing was changed"}, .rows = {}});
-    return 0;
-  }
-  TRY_DO(confirm(program, target, given));
-  TRY(const auto feed, opened.repository->feed(op, target.snapshot.id));
   source::RestoreOptions options;
   options.marker.run = "manual-" + to_hex(program.random().array<6>());
   options.marker.step = "restore";
   options.marker.generation = 1;
-  options.marker.snapshot = target.snapshot.id.brief();
+  options.marker.snapshot = place.snapshot.id.brief();
   options.foreign = given.keep_aside ? source::Foreign::keep_aside : source::Foreign::refuse;
-  if (!target.path.empty()) options.only.push_back(target.path);
+  if (!place.path.empty()) options.only.push_back(place.path);
   options.progress = [&terminal](std::uint64_t done, std::uint64_t total) {
     terminal.progress("restoring", done, total);
   };
-  TRY(const source::RestoreReport report, target.source->restore(op, *feed, options));
+  std::optional<repo::Snapshot> kept;
+  if (given.keep_aside) {
+    TRY(kept, backup::keep_first(op, repository, *place.target.source,
+                                 {.source = place.snapshot.about.source,
+                                  .source_type = place.snapshot.about.source_type,
+                                  .keeps_aside = place.target.type->keeps_aside,
+                                  .marker = options.marker}));
+  }
+  if (kept) terminal.say("kept aside first: snapshot " + kept->id.brief() + " in the repository");
+  TRY(source::RestoreReport report, place.target.source->restore(op, feed, options));
   terminal.end_progress();
   for (const std::string& name : report.kept_aside) {
     terminal.say("kept aside: " + printable(name));
   }
-  for (const std::string& remark : report.remarks) terminal.say(printable(remark));
-  std::vector<source::Check> checks;
-  if (target.path.empty()) {
-    TRY(checks, target.source->verify(op, *feed));
+  if (kept) {
+    report.kept_aside.push_back("snapshot " + kept->id.brief() + " in the repository");
   }
-  return tell(program, target, given, report, checks);
+  return report;
+}
+
+Result<int> run_restore(const Operation& op, Program& program, const Given& given) {
+  TRY(Opened opened, program.open_repository(op));
+  TRY(const Place place, open_place(op, program, *opened.repository, given));
+  Terminal& terminal = program.terminal();
+  terminal.say(fmt::format("snapshot {} of {} ({}, {}) -> {}", place.snapshot.id.brief(),
+                           printable(place.snapshot.about.source),
+                           rfc3339(place.snapshot.moments.consistent_at),
+                           human_bytes(place.snapshot.size_bytes), printable(given.where.to)));
+  terminal.say(fmt::format("target {}: {}; {}", printable(place.state.identity),
+                           printable(place.state.summary), occupancy_text(place)));
+  if (given.dry_run) {
+    terminal.show("RestorePreview", document_of(place, given),
+                  {.columns = {"nothing was changed"}, .rows = {}});
+    return 0;
+  }
+  TRY_DO(confirm(program, place, given));
+  TRY(const auto feed, opened.repository->feed(op, place.snapshot.id));
+  TRY(const source::RestoreReport report,
+      put_back(op, program, *opened.repository, place, *feed, given));
+  for (const std::string& remark : report.remarks) terminal.say(printable(remark));
+  std::vector<std::string> only;
+  if (!place.path.empty()) only.push_back(place.path);
+  capture::PartialFeed part(*feed, only);
+  TRY(const std::vector<source::Check> checks, place.target.source->verify(op, part));
+  return tell(program, place, given, report, checks);
 }
 
 }  // namespace
@@ -219,12 +199,12 @@ void add_restore(CLI::App& root, Program& program) {
       ->add_option("snapshot", given->snapshot,
                    "id, prefix or SOURCE for its newest; with :PATH for a single path")
       ->required();
-  command->add_option("--to", given->to, "folder or URL of the target")->required();
+  add_target_options(*command, given->where, "folder or URL of the target");
+  command->get_option("--to")->required();
   command->add_flag("-n,--dry-run", given->dry_run, "show the target, change nothing");
   command->add_option("--confirm", given->confirm, "identity of the target, instead of typing it");
-  command->add_flag("--keep-aside", given->keep_aside, "rename what is there instead of refusing");
-  command->add_option("--user", given->user, "user at the target");
-  command->add_option("--password-file", given->password_file, "file with the password");
+  command->add_flag("--keep-aside", given->keep_aside,
+                    "keep what is there, renamed or captured, instead of refusing");
   command->footer(
       "Examples:\n  lifeboat restore uploads --to /srv/uploads --dry-run\n"
       "  lifeboat restore 3f2a91:images/logo.svg --to /tmp/look\n"

@@ -18,8 +18,7 @@ void add_version(CLI::App& root, Program& program) {
         document.set("repository_formats", Value(Value::List{Value(1)}));
         program.terminal().show("Version", document, {});
       } else {
-        program.terminal().print(std::string("lifeboat ") + program_version +
-                                 " (repository format 1)\n");
+        program.terminal().print(version_line() + "\n");
       }
       return 0;
     };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "capture/partial_feed.h"
 #include "source/files/open_files.h"
 
 namespace lifeboat::source::files {
@@ -16,14 +17,11 @@ namespace {
 using capture::Item;
 using capture::ItemKind;
 using capture::Piece;
+using capture::selected;
+using capture::within;
 
 constexpr std::size_t batch_files_max = 4096;
 constexpr std::uint64_t batch_bytes_max = 256u << 20;
-
-bool within(std::string_view name, std::string_view folder) {
-  return folder == root_name ||
-         (name.size() > folder.size() && name.starts_with(folder) && name[folder.size()] == '/');
-}
 
 Error hostile(const Item& item, const std::string& why) {
   return {Error::Kind::invalid,
@@ -57,13 +55,6 @@ Result<void> write_at(int file, const Piece& piece, const std::string& name) {
 }
 
 }  // namespace
-
-bool selected(const std::string& name, const std::vector<std::string>& only, bool or_leads_to) {
-  if (only.empty()) return true;
-  return std::any_of(only.begin(), only.end(), [&](const std::string& each) {
-    return name == each || within(name, each) || (or_leads_to && within(each, name));
-  });
-}
 
 Result<void> FilesRestore::each_item(const Operation& op, const Visit& visit) {
   TRY(const auto cursor, feed_.items(op));

@@ -24,10 +24,6 @@
 
 namespace lifeboat::source::files {
 
-// True when `name` is one of `only`, or lies within one; with `or_leads_to`, also when one of them
-// lies within it. An empty `only` takes everything.
-bool selected(const std::string& name, const std::vector<std::string>& only, bool or_leads_to);
-
 class FilesRestore {
  public:
   FilesRestore(capture::Feed& feed, const RestoreOptions& options)

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "capture/memory_capture.h"
+#include "capture/partial_feed.h"
 #include "source/files/files_fixture.h"
 #include "source/files/sample_tree.h"
 #include "source/files/tree.h"
@@ -265,6 +267,17 @@ TEST_F(FilesSourceTest, OnlyRestoresWhatWasNamedWithTheFoldersAbove) {
   ASSERT_EQ(stat((scratch_ / "to/a").c_str(), &folder), 0);
   EXPECT_EQ(second.st_ino, third.st_ino);
   EXPECT_EQ(folder.st_mode & 07777, 0750u);
+  // As a part of the capture it is equal, as the whole it is not; one byte, and it is not either.
+  const auto holds = [&](capture::Feed& feed) {
+    const auto checks = source("to").verify(op_, feed);
+    EXPECT_TRUE(checks);
+    return checks && std::ranges::all_of(*checks, &Check::ok);
+  };
+  capture::PartialFeed part(*capture.feed(), only.only);
+  EXPECT_TRUE(holds(part));
+  EXPECT_FALSE(holds(*capture.feed()));
+  write_file(scratch_ / "to/second", "linkeb");
+  EXPECT_FALSE(holds(part));
   only.only = {"no-such-thing"};
   EXPECT_EQ(restore("to2", capture, only).error().kind, Error::Kind::not_found);
 }

@@ -17,13 +17,14 @@
 
 #include "base/operation.h"
 #include "base/result.h"
+#include "capture/partial_feed.h"
 #include "client/process/descriptor.h"
 
 namespace lifeboat::source::files {
 
 using process::Descriptor;
 
-constexpr std::string_view root_name = ".";
+using capture::root_name;
 
 // An Error for a failed system call: kind and code by what the caller can do about `number`.
 Error system_error(int number, std::string_view what);

@@ -1,6 +1,6 @@
 #include "source/memory/memory_source.h"
 
-#include <algorithm>
+#include "capture/partial_feed.h"
 
 namespace lifeboat::source {
 namespace {
@@ -16,12 +16,6 @@ Result<std::string> content(const Operation& op, capture::Feed& feed, const Item
     if (count == 0) return text;
     text.append(as_text(ByteView(buffer).first(count)));
   }
-}
-
-bool wanted(const std::string& name, const std::vector<std::string>& only) {
-  return only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string& each) {
-           return name == each || name.starts_with(each + "/");
-         });
 }
 
 std::string row_count(std::size_t count) { return std::to_string(count) + " rows"; }
@@ -93,7 +87,7 @@ Result<RestoreReport> MemorySource::restore(const Operation& op, capture::Feed& 
   for (;;) {
     TRY(const auto item, cursor->next(op));
     if (!item) break;
-    if (!wanted(item->name, options.only)) continue;
+    if (!capture::selected(item->name, options.only, false)) continue;
     TRY(system_.rows[item->name], content(op, feed, *item));
     ++report.items;
     report.bytes += item->size_bytes;

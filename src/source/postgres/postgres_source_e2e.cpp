@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "capture/memory_capture.h"
+#include "capture/partial_feed.h"
 #include "client/postgres/connection.h"
 #include "client/process/launcher.h"
 #include "source/postgres/postgres_source.h"
@@ -360,6 +361,14 @@ TEST_F(PostgresSourceE2e, OneDatabaseCanBeRestoredByItself) {
   EXPECT_EQ(second().ask("Second \"db\"", "SELECT count(*) FROM t"), "100");
   EXPECT_EQ(second().ask("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'shop'"),
             "0");
+  capture::PartialFeed part(*feed, only.only);
+  const auto all_equal = [&](capture::Feed& wanted) {
+    const auto checks = second().source(sample_names)->verify(forever(), wanted);
+    EXPECT_TRUE(checks);
+    return checks && !checks->empty() && std::ranges::all_of(*checks, &Check::ok);
+  };
+  EXPECT_TRUE(all_equal(part));
+  EXPECT_FALSE(all_equal(*feed));
   only.only = {"databases/shop/data/shop.orders"};
   const auto refused = second().source(sample_names)->restore(forever(), *feed, only);
   ASSERT_FALSE(refused);

@@ -7,6 +7,7 @@
 #include "backup/backup.h"
 #include "client/process/launcher.h"
 #include "client/secret/secret_values.h"
+#include "steps/restore/losses.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -50,13 +51,13 @@ class RestoreStep final : public plan::Step {
 
   Result<void> apply(const Operation& op) override {
     TRY_DO(connect(op));
-    TRY_DO(capture_what_is_there(op));
     source::RestoreOptions options;
     options.marker = {.run = context_.run(),
                       .step = context_.step(),
                       .generation = context_.generation(),
                       .snapshot = snapshot_.brief()};
     options.foreign = keeps_aside() ? source::Foreign::keep_aside : source::Foreign::refuse;
+    if (keeps_aside()) TRY_DO(keep_first(op, options.marker));
     options.progress = [this](std::uint64_t done, std::uint64_t total) {
       context_.progress(done, total, "bytes");
     };
@@ -79,9 +80,7 @@ class RestoreStep final : public plan::Step {
     }
     proof.outputs.set("identity", target.identity);
     proof.outputs.set("snapshot", snapshot_.hex());
-    for (const auto& [fact, value] : feed_->moments().facts) {
-      if (fact.starts_with("lost.")) proof.losses.push_back(fact.substr(5) + ": " + value);
-    }
+    proof.losses = losses_of(world_.repository->snapshots(), snapshot_, world_.lost_at);
     proof.kept_aside = report_.kept_aside;
     proof.remarks = report_.remarks;
     add_what_was_kept(op, proof);
@@ -112,17 +111,16 @@ class RestoreStep final : public plan::Step {
     TRY(snapshot_, snapshot_id());
     TRY(feed_, world_.repository->feed(op, snapshot_));
     const auto& configured = world_.sources.at(name());
-    const source::SourceType* type = world_.types->find(configured.type);
-    TRY(Value config, type->retarget(configured.config, config_.text("into"), config_.at("with")));
+    type_ = world_.types->find(configured.type);
+    TRY(Value config, type_->retarget(configured.config, config_.text("into"), config_.at("with")));
     TRY_DO(reveal_secrets(
-        op, config, type->fields,
+        op, config, type_->fields,
         {.launcher = &context_.launcher(), .directory = context_.bundle_directory()}));
     // Without a folder a relative target is refused: the only one at hand is the bundle's, which
     // goes when the run ends.
     const source::Context context{
         .clock = &context_.clock(), .launcher = &context_.launcher(), .directory = {}};
-    TRY(target_, type->make(config, context));
-    captures_first_ = type->keeps_aside == source::KeepsAside::by_capture;
+    TRY(target_, type_->make(config, context));
     return {};
   }
 
@@ -139,23 +137,13 @@ class RestoreStep final : public plan::Step {
     seen.would = "keep aside what is there, then " + seen.would;
   }
 
-  // Sources that cannot rename what is there are captured into the repository before a change.
-  Result<void> capture_what_is_there(const Operation& op) {
-    if (!captures_first_ || !keeps_aside()) return {};
-    TRY(const source::TargetState target, target_->target(op));
-    const bool mine = target.marker && target.marker->run == context_.run();
-    if (mine || target.occupancy == source::Occupancy::absent ||
-        target.occupancy == source::Occupancy::empty) {
-      return {};
-    }
-    repo::SnapshotDraft draft;
-    draft.kind = repo::SnapshotKind::kept;
-    draft.source = name();
-    draft.source_type = world_.sources.at(name()).type;
-    draft.run = context_.run();
-    draft.facts["target"] = target.identity;
-    TRY(const repo::Snapshot kept, backup::capture_one(op, *world_.repository, *target_, draft));
-    context_.log("kept aside in the repository as snapshot " + kept.id.brief());
+  Result<void> keep_first(const Operation& op, const source::Marker& marker) {
+    TRY(const auto kept, backup::keep_first(op, *world_.repository, *target_,
+                                            {.source = name(),
+                                             .source_type = world_.sources.at(name()).type,
+                                             .keeps_aside = type_->keeps_aside,
+                                             .marker = marker}));
+    if (kept) context_.log("kept aside in the repository as snapshot " + kept->id.brief());
     return {};
   }
 
@@ -183,9 +171,9 @@ class RestoreStep final : public plan::Step {
   plan::StepContext& context_;
   Id snapshot_;
   std::shared_ptr<capture::Feed> feed_;
+  const source::SourceType* type_ = nullptr;
   std::unique_ptr<source::Source> target_;
   source::RestoreReport report_;
-  bool captures_first_ = false;
 };
 
 Record restore_fields() {

@@ -28,6 +28,7 @@ struct RestoreWorld {
     Value config;  // as in the platform file, validated; secrets not yet revealed
   };
   std::map<std::string, Configured> sources;
+  WallTime lost_at;  // T0 of the run: since when nothing was written any more
 };
 
 plan::StepType restore_step(const RestoreWorld& world);
