@@ -48,8 +48,7 @@ bool cost_allowed(const PassphraseCost& cost, bool cheap) {
 
 tl::unexpected<Error> wrong_key() {
   return fail(Error::Kind::denied, "no key of the repository opens with what was given",
-              "check the passphrase or the identity file",
-              Error::Code::wrong_key);
+              "check the passphrase or the identity file", Error::Code::wrong_key);
 }
 
 }  // namespace
