@@ -113,44 +113,6 @@ TEST_F(FilesSourceTest, TheSampleTreeComesBackWithEveryHardKind) {
   EXPECT_FALSE(exists(scratch_ / ".to.lifeboat-run-1"));
 }
 
-TEST_F(FilesSourceTest, UnchangedFilesAreNotReadAgain) {
-  make_folder(scratch_ / "from");
-  for (const char* name : {"a", "b", "c"}) {
-    write_file(scratch_ / ("from/" + std::string(name)), "content");
-  }
-  // Captured as if much later: the ticks of the file system's clock have long moved on.
-  class LaterClock final : public Clock {
-   public:
-    WallTime wall() const override { return {real_.wall().ns + 3'600'000'000'000}; }
-    std::chrono::nanoseconds boot() const override { return real_.boot(); }
-    void pause(std::chrono::nanoseconds, bool (*)(const void*), const void*) const override {}
-
-   private:
-    SystemClock real_;
-  };
-  const LaterClock later;
-  FilesSource from(scratch_ / "from", {}, later);
-  MemoryCapture first;
-  ASSERT_TRUE(from.capture(op_, first));
-  write_file(scratch_ / "from/b", "changed!");
-  MemoryCapture second({.previous = &first, .fail_after_bytes = {}, .failure = {}});
-  ASSERT_TRUE(from.capture(op_, second));
-  EXPECT_EQ(second.unchanged_items(), 2u);
-  EXPECT_EQ(second.written_bytes(), 8u);
-  ASSERT_TRUE(restore("to", second));
-  EXPECT_EQ(read_file(scratch_ / "to/b"), "changed!");
-  EXPECT_EQ(read_file(scratch_ / "to/c"), "content");
-}
-
-TEST_F(FilesSourceTest, AFileThatChangedJustBeforeTheLastCaptureIsReadAgain) {
-  make_folder(scratch_ / "from");
-  write_file(scratch_ / "from/fresh", "content");
-  const auto& first = captured("from");
-  const auto& second = captured("from", &first);
-  EXPECT_EQ(second.unchanged_items(), 0u);
-  EXPECT_EQ(second.written_bytes(), 7u);
-}
-
 // Changes a file while the source reads it: at the first write of its content.
 class ChangingSink final : public capture::Sink {
  public:
