@@ -95,6 +95,9 @@ class RestoreStep final : public plan::Step {
 
  private:
   const std::string& name() const { return config_.at("source").string(); }
+  bool mine(const source::Marker& marker) const {
+    return marker.run == context_.run() && marker.step == context_.step();
+  }
   bool keeps_aside() const { return config_.text("foreign", "refuse") == "keep_aside"; }
 
   Result<Id> snapshot_id() const {
@@ -127,9 +130,8 @@ class RestoreStep final : public plan::Step {
   }
 
   void observe_marker(const source::Marker& marker, Observation& seen) const {
-    const bool mine = marker.run == context_.run() && marker.step == context_.step();
     seen.generation = marker.generation;
-    if (mine) {
+    if (mine(marker)) {
       seen.state = marker.done ? State::ours_done : State::ours_partial;
       return;
     }
@@ -143,8 +145,7 @@ class RestoreStep final : public plan::Step {
   Result<void> capture_what_is_there(const Operation& op) {
     if (!captures_first_ || !keeps_aside()) return {};
     TRY(const source::TargetState target, target_->target(op));
-    const bool mine = target.marker && target.marker->run == context_.run();
-    if (mine || target.occupancy == source::Occupancy::absent ||
+    if ((target.marker && mine(*target.marker)) || target.occupancy == source::Occupancy::absent ||
         target.occupancy == source::Occupancy::empty) {
       return {};
     }
