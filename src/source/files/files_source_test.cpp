@@ -42,6 +42,15 @@ class FilesUnderTest final : public System {
     file.close();
     set_time(victim, before.st_mtim.tv_sec, before.st_mtim.tv_nsec);
   }
+  // What is kept aside stands beside its folder.
+  std::string look(const std::string& kept) override {
+    const std::string place = kept.empty() ? path_ : path_.substr(0, path_.rfind('/') + 1) + kept;
+    std::string all;
+    for (const char* name : {"large", "other"}) {
+      if (exists(place + "/" + name)) all += name + (":" + read_file(place + "/" + name)) + "\n";
+    }
+    return all;
+  }
 
  private:
   std::string path_, victim_;
@@ -321,6 +330,23 @@ TEST_F(FilesSourceTest, AFileInTheWayIsForeignAndCanBeKeptAside) {
   EXPECT_THAT(report->kept_aside, ElementsAre("to_before_run-1"));
   EXPECT_EQ(read_file(scratch_ / "to_before_run-1"), "a file, not a folder");
   EXPECT_EQ(read_file(scratch_ / "to/x"), "x");
+}
+
+TEST_F(FilesSourceTest, AForeignFolderIsRenamedWithEveryByteOfIt) {
+  make_folder(scratch_ / "from");
+  write_file(scratch_ / "from/x", "x");
+  const auto& capture = captured("from");
+  make_folder(scratch_ / "to");
+  fill_sample_tree(scratch_ / "to");
+  const auto before = source("to").fingerprint(op_);
+  ASSERT_TRUE(before) << before.error().what;
+  RestoreOptions keep = options();
+  keep.foreign = Foreign::keep_aside;
+  const auto report = restore("to", capture, keep);
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_THAT(report->kept_aside, ElementsAre("to_before_run-1"));
+  EXPECT_EQ(*source("to_before_run-1").fingerprint(op_), *before);
+  EXPECT_THAT(names(captured("to")), ElementsAre(".", "x"));
 }
 
 TEST_F(FilesSourceTest, TheUnfinishedTreeOfAnotherRunIsKeptAndNotWiped) {
