@@ -75,13 +75,20 @@ bool stays_inside(const std::string& name) {
          std::ranges::none_of(path, [](const auto& part) { return part == ".." || part == "."; });
 }
 
+// Makes what is missing of `folder`, from the outside in, each for its owner alone: scripts and
+// plans name hosts and users.
+Result<void> make_folder(const std::filesystem::path& folder) {
+  std::filesystem::path made;
+  for (const std::filesystem::path& part : folder) {
+    made /= part;
+    if (::mkdir(made.c_str(), 0700) != 0 && errno != EEXIST) return file_error(made);
+  }
+  return {};
+}
+
 Result<void> unpack_file(const Operation& op, capture::Feed& feed, const capture::Item& item,
                          const std::filesystem::path& target) {
-  std::error_code error;
-  std::filesystem::create_directories(target.parent_path(), error);
-  if (error) {
-    return fail(Error::Kind::unavailable, target.parent_path().string() + ": " + error.message());
-  }
+  TRY_DO(make_folder(target.parent_path()));
   const bool program = item.file && (item.file->mode & 0100) != 0;
   const File file(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                          program ? 0700 : 0600));
@@ -124,10 +131,15 @@ Result<std::vector<std::string>> unpack_bundle(const Operation& op, repo::Reposi
                                                const Id& bundle, const std::string& directory) {
   TRY(const std::shared_ptr<capture::Feed> feed, repository.feed(op, bundle));
   TRY(std::unique_ptr<capture::Cursor> cursor, feed->items(op));
+  TRY_DO(make_folder(directory));
   std::vector<std::string> names;
   for (;;) {
     TRY(const std::optional<capture::Item> item, cursor->next(op));
     if (!item) return names;
+    if (item->kind != capture::ItemKind::file) {
+      return fail(Error::Kind::corrupt,
+                  "the bundle holds something that is no file: " + printable(item->name));
+    }
     if (!stays_inside(item->name)) {
       return fail(Error::Kind::corrupt,
                   "the bundle holds a hostile name: " + printable(item->name));

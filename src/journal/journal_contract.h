@@ -2,6 +2,7 @@
 //
 // A test makes a JournalWorld over its repository and one line:
 //   INSTANTIATE_TEST_SUITE_P(Mine, JournalContract, testing::Values(my_world));
+// and one more like it for FlippedBytes.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -339,6 +340,95 @@ TEST_P(JournalContract, LinesAreReadAgainByStepAcrossDrivers) {
   ASSERT_TRUE(other->flush(op_));
   EXPECT_EQ(*(*open())->read_log(op_, "orders"), (Names{"restoring", "resumed"}));
   EXPECT_EQ(kinds(**open()), (Names{"run.begin", "log.chunk", "log.chunk"}));
+}
+
+// A vault with two entries and a side stream with two chunks; any one byte of them is flipped.
+class FlippedBytes : public JournalContract {
+ protected:
+  FlippedBytes() {
+    auto journal = begin();
+    handles_ = {*journal->put_secret(op_, "password", Secret("horse")),
+                *journal->put_secret(op_, "token", Secret("battery"))};
+    for (const char* line : {"restoring", "done"}) {
+      journal->log("orders", line);
+      EXPECT_TRUE(journal->flush(op_));
+    }
+  }
+  // The run as a new process finds it: nothing of it is remembered.
+  std::unique_ptr<Journal> anew() {
+    auto journal = Journal::open(op_, seen_, "r-1", other_);
+    EXPECT_TRUE(journal) << journal.error().what;
+    return journal ? *std::move(journal) : nullptr;
+  }
+  static void flip(Bytes& bytes, std::size_t at) {
+    bytes[at] ^= static_cast<std::uint8_t>(1u << (at % 8));
+  }
+  template <class T>
+  static void expect_named(const Result<T>& answer, const std::string& object, std::size_t at) {
+    ASSERT_FALSE(answer) << object << " byte " << at;
+    EXPECT_EQ(answer.error().kind, Error::Kind::corrupt) << answer.error().what;
+    EXPECT_EQ(exit_status(answer.error().effective_code()), 13);
+    EXPECT_THAT(answer.error().what, testing::HasSubstr(object)) << "byte " << at;
+  }
+  // Calls `look` with each byte of `object` flipped in turn; then all is as it was, and opens.
+  void at_every_byte(const std::string& object, const std::function<void(std::size_t at)>& look) {
+    const auto before = world_->store().objects();
+    for (std::size_t at = 0; at < before.at(object).size(); ++at) {
+      Bytes flipped = before.at(object);
+      flip(flipped, at);
+      world_->store().set_object(object, flipped);
+      look(at);
+      ASSERT_EQ(world_->store().objects().at(object), flipped) << "what is broken is left alone";
+    }
+    world_->store().set_object(object, before.at(object));
+    EXPECT_EQ(world_->store().objects(), before);
+    EXPECT_EQ(anew()->get_secret(op_, handles_[0])->reveal(), "horse");
+    EXPECT_EQ(anew()->get_secret(op_, handles_[1])->reveal(), "battery");
+    EXPECT_EQ(*anew()->read_log(op_, "orders"), (Names{"restoring", "done"}));
+  }
+
+  repo::Repository& seen_ = world_->another();
+  std::vector<std::string> handles_;
+};
+
+TEST_P(FlippedBytes, OfAVaultEntryAreNamedAndCostThatEntryAlone) {
+  const std::string object = "runs/r-1/" + handles_[0];
+  at_every_byte(object, [&](std::size_t at) {
+    const auto journal = anew();
+    expect_named(journal->get_secret(op_, handles_[0]), object, at);
+    EXPECT_EQ(journal->get_secret(op_, handles_[1])->reveal(), "battery");
+    EXPECT_EQ(journal->read_log(op_, "orders")->size(), 2U);
+  });
+}
+
+TEST_P(FlippedBytes, OfTheVaultKeyAreNamedAndNoOtherKeyTakesItsPlace) {
+  const std::string object = "runs/r-1/vault/key";
+  at_every_byte(object, [&](std::size_t at) {
+    const auto journal = anew();
+    for (const std::string& handle : handles_) {
+      expect_named(journal->get_secret(op_, handle), object, at);
+    }
+    expect_named(journal->put_secret(op_, "another", Secret("x")), object, at);
+    EXPECT_EQ(journal->read_log(op_, "orders")->size(), 2U);
+  });
+}
+
+TEST_P(FlippedBytes, OfAChunkOfTheSideStreamAreNamedAndLaterLinesAreKept) {
+  const std::string object = "runs/r-1/log/0000000000000000";
+  at_every_byte(object, [&](std::size_t at) {
+    const auto journal = anew();
+    expect_named(journal->read_log(op_, "orders"), object, at);
+    EXPECT_EQ(journal->get_secret(op_, handles_[0])->reveal(), "horse");
+  });
+  Bytes bytes = world_->store().objects().at(object);
+  const Bytes whole = bytes;
+  flip(bytes, bytes.size() / 2);
+  world_->store().set_object(object, bytes);
+  const auto journal = anew();
+  journal->log("orders", "resumed");
+  ASSERT_TRUE(journal->flush(op_));
+  world_->store().set_object(object, whole);
+  EXPECT_EQ(*anew()->read_log(op_, "orders"), (Names{"restoring", "done", "resumed"}));
 }
 
 TEST_P(JournalContract, AnEventWithASecretInItEndsTheProcess) {

@@ -29,10 +29,10 @@ class FakeWorld final : public JournalWorld {
   std::vector<std::unique_ptr<FakeRepository>> others_;
 };
 
-INSTANTIATE_TEST_SUITE_P(OverTheFakeRepository, JournalContract,
-                         testing::Values(MakeJournalWorld([] {
-                           return std::make_unique<FakeWorld>();
-                         })));
+const auto over_the_fake_repository =
+    testing::Values(MakeJournalWorld([] { return std::make_unique<FakeWorld>(); }));
+INSTANTIATE_TEST_SUITE_P(OverTheFakeRepository, JournalContract, over_the_fake_repository);
+INSTANTIATE_TEST_SUITE_P(OverTheFakeRepository, FlippedBytes, over_the_fake_repository);
 
 class RealWorld final : public JournalWorld {
  public:
@@ -64,9 +64,10 @@ class RealWorld final : public JournalWorld {
   std::vector<std::unique_ptr<repo::Repository>> others_;
 };
 
-INSTANTIATE_TEST_SUITE_P(OverTheRepository, JournalContract, testing::Values(MakeJournalWorld([] {
-                           return std::make_unique<RealWorld>();
-                         })));
+const auto over_the_repository =
+    testing::Values(MakeJournalWorld([] { return std::make_unique<RealWorld>(); }));
+INSTANTIATE_TEST_SUITE_P(OverTheRepository, JournalContract, over_the_repository);
+INSTANTIATE_TEST_SUITE_P(OverTheRepository, FlippedBytes, over_the_repository);
 
 TEST(Objects, TheFirstAbsentNumberIsFoundAtEveryLength) {
   FakeClock clock;

@@ -213,8 +213,10 @@ Violations foreign_refused(World& world) {
   return exam.take();
 }
 
-// For sources that rename: what was kept is listed with its run, and can be removed.
-void kept_and_removed(Exam& exam, System& target, const RestoreReport& report) {
+// For sources that rename: what was kept is what was there, is listed with its run, and can be
+// removed.
+void kept_and_removed(Exam& exam, System& target, const RestoreReport& report,
+                      const std::string& was_there) {
   if (!exam.holds(!report.kept_aside.empty(), "restore reports nothing that was kept aside")) {
     return;
   }
@@ -224,8 +226,11 @@ void kept_and_removed(Exam& exam, System& target, const RestoreReport& report) {
     const auto entry = std::find_if(kept->begin(), kept->end(),
                                     [&](const Kept& each) { return each.name == name; });
     if (!exam.holds(entry != kept->end(), "kept() does not list '" + name + "'")) continue;
+    exam.holds(target.look(name) == was_there,
+               "what was kept aside as '" + name + "' is not what was there");
     exam.holds(entry->run == first_marker.run, "kept() names another run for '" + name + "'");
     exam.works(target.open()->remove_kept(exam.op(), name), "remove_kept(" + name + ")");
+    exam.holds(target.look(name).empty(), "remove_kept(" + name + ") left its content there");
   }
   const auto left = target.open()->kept(exam.op());
   exam.holds(left && left->empty(), "remove_kept() left something behind");
@@ -240,10 +245,13 @@ Violations foreign_kept_aside(World& world) {
   const auto feed = exam.captured(*original);
   if (!feed) return exam.take();
   const auto target = world.foreign();
+  const bool renames = world.keeps_aside() == KeepsAside::by_rename;
+  const std::string was_there = renames ? target->look("") : "";
+  exam.holds(!renames || !was_there.empty(), "the world cannot look at its foreign data");
   const auto report = exam.restore(*target, *feed, options_for(1, Foreign::keep_aside));
   if (!exam.works(report, "restore that keeps aside")) return exam.take();
   exam.restored(*target, *feed, before, "after foreign data was kept aside");
-  if (world.keeps_aside() == KeepsAside::by_rename) kept_and_removed(exam, *target, *report);
+  if (renames) kept_and_removed(exam, *target, *report, was_there);
   exam.restored(*target, *feed, before, "after what was kept aside was removed");
   return exam.take();
 }
@@ -354,6 +362,8 @@ Violations huge_item(World& world) {
 }
 
 }  // namespace
+
+std::string System::look(const std::string&) { return ""; }
 
 const std::vector<ContractCheck>& source_contract() {
   static const std::vector<ContractCheck> checks = {

@@ -33,6 +33,10 @@ class System {
   // Changes one small thing of what a capture holds (a row, a byte of a file, a binding), behind
   // the source's back, and leaves markers alone.
   virtual void alter() = 0;
+  // For foreign() systems of sources that rename: what is in the system (`kept` = ""), or in what a
+  // restore kept aside under this name, as a person would look at it, without the source. Equal
+  // data give equal text; "" where nothing is there.
+  virtual std::string look(const std::string& kept);
 };
 
 // Makes systems. What cannot be made (a server does not start) ends the test program with a

@@ -155,6 +155,17 @@ class ServerSystem final : public System {
                 "UPDATE shop.orders SET customer = customer || '.' WHERE id = 77");
     (void)server_.source(databases_);
   }
+  std::string look(const std::string& kept) override {
+    const std::string name = kept.empty() ? "shop" : kept;
+    if (server_.ask("postgres",
+                    "SELECT count(*) FROM pg_database WHERE datname = '" + name + "'") != "1") {
+      return "";
+    }
+    const std::string rows =
+        server_.ask(name, "SELECT 'theirs: ' || string_agg(one::text, ',') FROM theirs");
+    (void)server_.source(databases_);
+    return rows;
+  }
 
  private:
   const TestServer& server_;
@@ -266,6 +277,24 @@ TEST_F(PostgresSourceE2e, RestoredRolesLogInWithTheirOldPasswords) {
   const auto refused = Connection::open(forever(), *address);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, Error::Kind::denied);
+}
+
+TEST_F(PostgresSourceE2e, ADatabaseThatIsKeptAsideHasItsOldRowsUnderItsNewName) {
+  const auto feed = captured();
+  second().wipe();
+  second().run("postgres", "CREATE DATABASE shop");
+  second().run("shop", "CREATE TABLE theirs (id int PRIMARY KEY, word text)");
+  second().run("shop", "INSERT INTO theirs SELECT i, 'word ' || i FROM generate_series(1, 500) i");
+  RestoreOptions keep = options("run-1");
+  keep.foreign = Foreign::keep_aside;
+  const auto report = second().source(sample_names)->restore(forever(), *feed, keep);
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_THAT(report->kept_aside, testing::ElementsAre("shop_before_run-1"));
+  EXPECT_EQ(second().ask("shop_before_run-1",
+                         "SELECT count(*) || ' ' || min(word) || ' ' || sum(id) FROM theirs"),
+            "500 word 1 125250");
+  EXPECT_EQ(second().ask("shop", "SELECT count(*) FROM shop.orders"), "3001");
+  EXPECT_EQ(second().ask("shop", "SELECT count(*) FROM pg_class WHERE relname = 'theirs'"), "0");
 }
 
 TEST_F(PostgresSourceE2e, AMaterializedViewIsFilledAndOneThatWasNotIsNot) {

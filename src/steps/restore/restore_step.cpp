@@ -94,6 +94,9 @@ class RestoreStep final : public plan::Step {
 
  private:
   const std::string& name() const { return config_.at("source").string(); }
+  bool mine(const source::Marker& marker) const {
+    return marker.run == context_.run() && marker.step == context_.step();
+  }
   bool keeps_aside() const { return config_.text("foreign", "refuse") == "keep_aside"; }
 
   Result<Id> snapshot_id() const {
@@ -125,9 +128,8 @@ class RestoreStep final : public plan::Step {
   }
 
   void observe_marker(const source::Marker& marker, Observation& seen) const {
-    const bool mine = marker.run == context_.run() && marker.step == context_.step();
     seen.generation = marker.generation;
-    if (mine) {
+    if (mine(marker)) {
       seen.state = marker.done ? State::ours_done : State::ours_partial;
       return;
     }

@@ -6,7 +6,9 @@
 #include <iostream>
 
 #include "base/fake_clock.h"
+#include "client/postgres/connection.h"
 #include "plan/fake_context.h"
+#include "plan/step_contract.h"
 #include "steps/wait/wait_step.h"
 
 namespace lifeboat::steps {
@@ -23,6 +25,60 @@ std::string required(const char* name) {
             << " is not set: run me through `testbed/with postgres=TESTBED_POSTGRES_ -- ...`\n";
   std::exit(1);
 }
+
+// A database whose one row says whether it is ready.
+class WaitSqlWorld final : public plan::StepWorld {
+ public:
+  WaitSqlWorld() {
+    const std::string server = required("TESTBED_POSTGRES_URL");
+    if (asked(server, "SELECT count(*) FROM pg_database WHERE datname = 'step_wait'") == "0") {
+      asked(server, "CREATE DATABASE step_wait");
+    }
+    url_ = server.substr(0, server.rfind('/')) + "/step_wait";
+    asked(url_, "DROP TABLE IF EXISTS ready");
+    asked(url_, "CREATE TABLE ready AS SELECT true AS yes");
+  }
+  const plan::StepType& type() override { return type_; }
+  Value config() override {
+    Value sql;
+    sql.set("url", url_);
+    sql.set("password", Value(required("TESTBED_POSTGRES_PASSWORD")).taint());
+    sql.set("query", "SELECT yes FROM ready");
+    Value config;
+    config.set("sql", sql);
+    return config;
+  }
+  plan::FakeContext& context() override { return context_; }
+  std::string digest() override {
+    return asked(url_,
+                 "SELECT (SELECT string_agg(yes::text, ',') FROM ready) || ' in ' || "
+                 "string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname !~ '^pg_'");
+  }
+  void alter() override { asked(url_, "UPDATE ready SET yes = false"); }
+  bool make_foreign() override { return false; }  // it changes nothing that could be anybody's
+  std::vector<std::string> secrets() override { return {required("TESTBED_POSTGRES_PASSWORD")}; }
+
+ private:
+  std::string asked(const std::string& where, const std::string& statement) const {
+    const Operation op{&clock_};
+    const auto address = postgres::parse_url(where, Secret(required("TESTBED_POSTGRES_PASSWORD")));
+    auto connection = postgres::Connection::open(op, *address);
+    const auto rows = connection ? (*connection)->execute(op, statement)
+                                 : Result<postgres::Rows>(fail(connection.error()));
+    if (!rows) {
+      std::cerr << statement << ": " << rows.error().what << "\n";
+      std::exit(1);
+    }
+    return rows->empty() ? "" : rows->text(0, 0);
+  }
+
+  SystemClock clock_;
+  std::string url_;
+  const plan::StepType type_ = wait_step();
+  plan::FakeContext context_{{.clock = &clock_}};
+};
+
+LIFEBOAT_STEP_CONTRACT(WaitSqlContract, [] { return std::make_unique<WaitSqlWorld>(); });
 
 class WaitForSql : public testing::Test {
  protected:
