@@ -22,6 +22,7 @@ struct Glance {
   const Surroundings& around;
   const Pins& pins;
   const plan::Scope& scope;
+  const plan::RunView& view;
   Look look;
 };
 
@@ -29,6 +30,19 @@ std::vector<std::string> unknown_inputs(const plan::StepNode& node, const plan::
   std::vector<std::string> unknown = plan::references(node.config);
   std::erase_if(unknown, [&](const std::string& step) { return scope.outputs.contains(step); });
   return unknown;
+}
+
+// Steps that come before this one and are not done: what they bring about is not there yet.
+std::vector<std::string> unfinished(const plan::StepNode& node, const plan::RunView& view) {
+  std::vector<std::string> names = node.after;
+  std::erase_if(names,
+                [&](const std::string& step) { return view.phase(step) == plan::StepPhase::done; });
+  return names;
+}
+
+// A server, a database, a folder that nobody has made: an earlier step may be about to.
+bool may_come_yet(const Error& error) {
+  return error.kind == Error::Kind::unavailable || error.kind == Error::Kind::not_found;
 }
 
 Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Prospect& prospect) {
@@ -63,8 +77,15 @@ Prospect look_at(const Glance& glance, const plan::StepNode& node) {
                       [&] { return look_closely(glance, node, prospect); });
   // What a step says with half of its configuration missing is not to be held against it.
   if (looked || !prospect.waits_for.empty()) return prospect;
-  prospect.problem = looked.error();
-  prospect.problem->what = glance.around.launcher->masked(prospect.problem->what);
+  Error error = looked.error();
+  error.what = glance.around.launcher->masked(error.what);
+  auto before = unfinished(node, glance.view);
+  if (may_come_yet(error) && !before.empty()) {
+    prospect.waits_for = std::move(before);
+    prospect.summary = std::move(error.what);
+  } else {
+    prospect.problem = std::move(error);
+  }
   return prospect;
 }
 
@@ -109,7 +130,8 @@ std::string would_text(const Prospect& prospect) {
     return prospect.problem->what + (hint.empty() ? "" : " -> " + hint);
   }
   if (!prospect.waits_for.empty()) {
-    return fmt::format("known once {} is done", fmt::join(prospect.waits_for, ", "));
+    const std::string now = prospect.summary.empty() ? "" : " (now: " + prospect.summary + ")";
+    return fmt::format("known once {} is done{}", fmt::join(prospect.waits_for, ", "), now);
   }
   if (prospect.state == plan::State::ours_done) return "nothing: verified only";
   if (prospect.would.empty()) return prospect.summary;
@@ -125,7 +147,7 @@ bool DryRun::ready() const {
 Result<void> preflight_all(const Operation& op, const Surroundings& around, const Pins& pins,
                            const plan::Scope& scope, const plan::RunView& view) {
   const auto nodes = steps_in_order(pins.plan, view);
-  TRY(const auto prospects, look_at_all({op, around, pins, scope, Look::preflight}, nodes));
+  TRY(const auto prospects, look_at_all({op, around, pins, scope, view, Look::preflight}, nodes));
   std::string problems;
   std::size_t count = 0;
   for (const Prospect& prospect : prospects) {
@@ -141,8 +163,9 @@ Result<void> preflight_all(const Operation& op, const Surroundings& around, cons
 
 Result<DryRun> dry_run(const Operation& op, const Surroundings& around, const Pins& pins) {
   const plan::Scope scope = first_scope(pins, around.clock->wall());
-  const auto nodes = steps_in_order(pins.plan, {});
-  TRY(auto prospects, look_at_all({op, around, pins, scope, Look::observe}, nodes));
+  const plan::RunView nothing_done;
+  const auto nodes = steps_in_order(pins.plan, nothing_done);
+  TRY(auto prospects, look_at_all({op, around, pins, scope, nothing_done, Look::observe}, nodes));
   return DryRun{std::move(prospects)};
 }
 
