@@ -223,6 +223,9 @@ plan::StepType effect_type(FakeWorld& world, Random& random) {
                         {"spoil", shape::boolean(), "fails its own check", false, Value(false)}};
   type.outputs = {{"value", shape::string()}, {"password", shape::string()}};
   type.secret_outputs = {"password"};
+  type.effects = [](const Value& config) {
+    return std::vector<std::string>{"fake:" + config.text("value")};
+  };
   type.make = [&world, &random](const Value& config, plan::StepContext& context) {
     return Result<std::unique_ptr<plan::Step>>(
         std::make_unique<EffectStep>(world, random, config, context));

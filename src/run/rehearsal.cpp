@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/guard.h"
+#include "run/sealed_values.h"
 #include "run/step_life.h"
 #include "run/text.h"
 
@@ -45,6 +46,11 @@ bool may_come_yet(const Error& error) {
   return error.kind == Error::Kind::unavailable || error.kind == Error::Kind::not_found;
 }
 
+std::vector<std::string> masked_all(const Glance& glance, std::vector<std::string> texts) {
+  for (std::string& text : texts) text = glance.around.launcher->masked(text);
+  return texts;
+}
+
 Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Prospect& prospect) {
   const plan::StepType* type = glance.around.types->find(node.type);
   if (type == nullptr) {
@@ -53,7 +59,7 @@ Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Pros
   const bool known = prospect.waits_for.empty();
   TRY(const Value config, known ? plan::resolve_step(node, *glance.around.types, glance.scope)
                                 : plan::resolve_known(node.config, glance.scope));
-  if (known && type->effects) prospect.effects = type->effects(config);
+  if (known && type->effects) prospect.effects = masked_all(glance, type->effects(config));
   LookingContext context(glance.around, glance.pins.run, node.name);
   TRY(const auto step, type->make(config, context));
   glance.around.observer->step_phase(node.name, "preflight");
@@ -77,8 +83,7 @@ Prospect look_at(const Glance& glance, const plan::StepNode& node) {
                       [&] { return look_closely(glance, node, prospect); });
   // What a step says with half of its configuration missing is not to be held against it.
   if (looked || !prospect.waits_for.empty()) return prospect;
-  Error error = looked.error();
-  error.what = glance.around.launcher->masked(error.what);
+  Error error = masked(*glance.around.launcher, looked.error());
   auto before = unfinished(node, glance.view);
   if (may_come_yet(error) && !before.empty()) {
     prospect.waits_for = std::move(before);
@@ -144,6 +149,12 @@ bool DryRun::ready() const {
   return std::ranges::none_of(steps, [](const Prospect& step) { return step.problem.has_value(); });
 }
 
+void mask_secrets(const Surroundings& around, const Pins& pins) {
+  const auto mask = [&](const Secret& secret) { around.launcher->mask(secret); };
+  each_secret(pins.inputs, mask);
+  each_secret(pins.sources, mask);
+}
+
 Result<void> preflight_all(const Operation& op, const Surroundings& around, const Pins& pins,
                            const plan::Scope& scope, const plan::RunView& view) {
   const auto nodes = steps_in_order(pins.plan, view);
@@ -162,6 +173,7 @@ Result<void> preflight_all(const Operation& op, const Surroundings& around, cons
 }
 
 Result<DryRun> dry_run(const Operation& op, const Surroundings& around, const Pins& pins) {
+  mask_secrets(around, pins);
   const plan::Scope scope = first_scope(pins, around.clock->wall());
   const plan::RunView nothing_done;
   const auto nodes = steps_in_order(pins.plan, nothing_done);

@@ -31,6 +31,9 @@ struct DryRun {
   bool ready() const;
 };
 
+// Makes the launcher know what is secret in `pins`: before any step is looked at.
+void mask_secrets(const Surroundings& around, const Pins& pins);
+
 // Preflight of every step that is not done.  Errors: not_ready, naming every step that would not
 // work, why, and what to do; cancelled.
 Result<void> preflight_all(const Operation& op, const Surroundings& around, const Pins& pins,

@@ -2,6 +2,7 @@
 
 #include "run/fake_engine.h"
 #include "run/report.h"
+#include "schema/json.h"
 
 namespace lifeboat::run {
 namespace {
@@ -75,6 +76,42 @@ TEST_F(LiteralUrl, WhatNoEarlierStepCanMendIsAProblemWhateverComesBefore) {
   ASSERT_FALSE(outcome);
   EXPECT_THAT(outcome.error().what, HasSubstr("1 of 2 steps would not work"));
   EXPECT_THAT(outcome.error().what, HasSubstr("user: the password is wrong"));
+}
+
+// A step that was given a secret and puts it wherever it can.
+TEST(Rehearsal, ASecretInputIsShownNowhereInADryRun) {
+  FakeEngine engine(2);
+  auto pins = engine.pins(plan_of({effect_node("quiet", config("${inputs.password}")),
+                                   effect_node("loud", config("${inputs.password}")),
+                                   effect_node("later", config("x"), {"quiet"})}));
+  pins.inputs.set("password", Value("planted-secret").taint());
+  const auto complain = [](Error::Kind kind) {
+    return [kind](const Operation&, const std::string& verb) -> Result<void> {
+      if (verb != "preflight") return {};
+      return fail(kind, "planted-secret is wrong", "try another than planted-secret");
+    };
+  };
+  engine.world.set_hook("loud", complain(Error::Kind::denied));
+  engine.world.set_hook("later", complain(Error::Kind::unavailable));
+  const auto dry = engine.dry_run(pins);
+  ASSERT_TRUE(dry) << dry.error().what;
+  const std::string shown = render_text(*dry, 500) + to_json(to_value(*dry));
+  EXPECT_THAT(shown, HasSubstr("fake:***"));
+  EXPECT_THAT(shown, HasSubstr("*** is wrong -> try another than ***"));
+  EXPECT_THAT(shown, HasSubstr("(now: *** is wrong)"));
+  EXPECT_THAT(shown, Not(HasSubstr("planted-secret")));
+}
+
+TEST(Rehearsal, ASecretInAHintIsNotInTheRefusal) {
+  FakeEngine engine(3);
+  auto pins = engine.pins(plan_of({effect_node("loud", config("${inputs.password}"))}));
+  pins.inputs.set("password", Value("planted-secret").taint());
+  engine.world.set_hook("loud", [](const Operation&, const std::string&) -> Result<void> {
+    return fail(Error::Kind::denied, "wrong", "try another than planted-secret");
+  });
+  const auto refused = engine.begin(engine.op(), pins);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("wrong -> try another than ***"));
 }
 
 TEST_F(LiteralUrl, AServerThatIsDoneAndDoesNotAnswerRefusesTheResume) {

@@ -164,9 +164,7 @@ Result<bool> StepLife::try_again(const Operation& op, const Error& error) {
   const auto longest = std::min(node_.retry.backoff * (std::int64_t{1} << doublings), backoff_max);
   const auto bound = static_cast<std::uint64_t>(std::max<std::int64_t>(longest.count(), 1));
   const auto wait = std::chrono::nanoseconds(around_.random->below(bound));
-  Error masked = error;
-  masked.what = around_.launcher->masked(error.what);
-  ledger_.note(event::retry(node_.name, masked, wait));
+  ledger_.note(event::retry(node_.name, masked(*around_.launcher, error), wait));
   if (const auto waited = op.pause(wait); !waited) {
     TRY_DO(end_with(op, waited.error()));
     return false;
@@ -179,8 +177,7 @@ Result<void> StepLife::end_with(const Operation& op, Error error) {
     ledger_.note(event::stopped(node_.name, took()));
     return {};
   }
-  error.what = around_.launcher->masked(error.what);
-  error.hint = around_.launcher->masked(error.hint);
+  error = masked(*around_.launcher, std::move(error));
   if (error.effective_code() == Error::Code::timeout) {
     error.what = fmt::format("not done within {} ({})", limit_text(node_), error.what);
     if (error.hint.empty())
