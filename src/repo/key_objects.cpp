@@ -46,6 +46,33 @@ bool cost_allowed(const PassphraseCost& cost, bool cheap) {
          cost.passes <= ceiling_cost.passes;
 }
 
+// Where the repository id stands: it is the first field, `01 10` and 16 bytes.
+constexpr std::size_t id_begin = header_bytes + 2, id_end = id_begin + 16;
+
+bool ours(const Config& config, unsigned slot, ByteView stored) {
+  const ByteView covered = stored.first(stored.size() - signature_bytes);
+  crypt::Signature signature{};
+  std::copy(stored.end() - signature_bytes, stored.end(), signature.begin());
+  const std::string name = key_path(slot);
+  const SignedObject signed_object{key_context, config.repository, name, crypt::sha256(covered)};
+  return verify(config.root_verify_key, signed_object, signature).has_value();
+}
+
+// Names another repository, and is none of ours whose id alone was damaged.
+bool of_another_repository(const Config& config, unsigned slot, ByteView stored) {
+  const auto head = header(ObjectType::key);
+  if (stored.size() < id_end + signature_bytes ||
+      !std::equal(head.begin(), head.end(), stored.begin()))
+    return false;
+  if (stored[header_bytes] != 1 || stored[header_bytes + 1] != config.repository.size())
+    return false;
+  const ByteView id = stored.subspan(id_begin, config.repository.size());
+  if (std::equal(id.begin(), id.end(), config.repository.begin())) return false;
+  Bytes mended(stored.begin(), stored.end());
+  std::copy(config.repository.begin(), config.repository.end(), mended.begin() + id_begin);
+  return !ours(config, slot, mended);
+}
+
 tl::unexpected<Error> wrong_key() {
   return fail(Error::Kind::denied, "no key of the repository opens with what was given",
               "check the passphrase (a trailing newline counts) or the identity file",
@@ -94,18 +121,15 @@ Result<Bytes> make_key_object(const KeyTree& keys, const crypt::Key& root_secret
 
 Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteView stored) {
   if (stored.size() < header_bytes + signature_bytes) return broken(slot, "is cut short");
-  const ByteView covered = stored.first(stored.size() - signature_bytes);
-  crypt::Signature signature{};
-  std::copy(stored.end() - signature_bytes, stored.end(), signature.begin());
   const std::string name = key_path(slot);
   const auto expected = header(ObjectType::key);
-  const SignedObject signed_object{key_context, config.repository, name, crypt::sha256(covered)};
   if (!std::equal(expected.begin(), expected.end(), stored.begin()) ||
-      !verify(config.root_verify_key, signed_object, signature)) {
+      !ours(config, slot, stored)) {
     return broken(slot, "its signature does not fit its bytes");
   }
 
-  const ByteView message = covered.subspan(header_bytes);
+  const ByteView message =
+      stored.subspan(header_bytes, stored.size() - header_bytes - signature_bytes);
   Fields fields(message);
   KeyObject object;
   if (fields.array<16>(1) != config.repository) fields.refuse("is of another repository");
@@ -138,6 +162,28 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   return object;
 }
 
+Result<std::optional<StoredKey>> stored_key(const Operation& op, store::Store& store,
+                                            const Config& config, unsigned slot) {
+  auto stored = store.get(op, key_path(slot));
+  if (!stored && stored.error().kind == Error::Kind::not_found) return std::optional<StoredKey>();
+  if (!stored) return wrap(std::move(stored).error(), key_path(slot));
+  const bool foreign = of_another_repository(config, slot, *stored);
+  return std::optional<StoredKey>({*std::move(stored), !foreign});
+}
+
+Result<unsigned> put_key(const Operation& op, store::Store& store, unsigned from,
+                         const MakeKeyObject& make) {
+  for (unsigned slot = from; slot < key_slots; ++slot) {
+    const auto size = store.size(op, key_path(slot));
+    if (size) continue;
+    if (size.error().kind != Error::Kind::not_found) return fail(size.error());
+    TRY(const Bytes object, make(slot));
+    TRY(const store::Put put, store.put(op, key_path(slot), object));
+    if (put == store::Put::created) return slot;  // else somebody adds one at the same time
+  }
+  return fail(Error::Kind::invalid, "all 64 keys are taken", "remove one first");
+}
+
 Result<crypt::Key> unwrap(const Config& config, const KeyObject& object, const Unlock& unlock) {
   Bytes plain;
   if (const auto* passphrase = std::get_if<Passphrase>(&unlock)) {
@@ -168,12 +214,14 @@ Result<crypt::Key> unlock_root(const Operation& op, store::Store& store, const C
     TRY_DO(crypt::age::identities_in(identity->text));  // says which line is wrong
   }
   std::optional<Error> first_trouble;
+  int own = 0, strangers = 0;
   for (unsigned slot = 0; slot < key_slots; ++slot) {
     TRY_DO(op.proceed());
-    const auto stored = store.get(op, key_path(slot));
-    if (!stored && stored.error().kind == Error::Kind::not_found) continue;
-    if (!stored) return wrap(stored.error(), key_path(slot));
-    const auto object = decode_key_object(config, slot, *stored);
+    TRY(const auto stored, stored_key(op, store, config, slot));
+    strangers += stored && !stored->ours ? 1 : 0;
+    if (!stored || !stored->ours) continue;
+    ++own;
+    const auto object = decode_key_object(config, slot, stored->bytes);
     const auto root = object ? unwrap(config, *object, unlock)
                              : Result<crypt::Key>(tl::unexpected<Error>(object.error()));
     if (root && !prove_config(config, KeyTree::derive(*root, config.repository))) {
@@ -185,7 +233,10 @@ Result<crypt::Key> unlock_root(const Operation& op, store::Store& store, const C
     if (error.code != Error::Code::wrong_key && !first_trouble) first_trouble = error;
   }
   if (first_trouble) return fail(*first_trouble);
-  return wrong_key();
+  if (own > 0 || strangers == 0) return wrong_key();
+  return fail(Error::Kind::corrupt, "config: every key here is of another repository",
+              "config or keys were exchanged: fetch both from a second copy",
+              Error::Code::integrity);
 }
 
 Result<std::vector<KeyObject>> read_keys(const Operation& op, store::Store& store,
@@ -193,10 +244,9 @@ Result<std::vector<KeyObject>> read_keys(const Operation& op, store::Store& stor
   std::vector<KeyObject> objects;
   for (unsigned slot = 0; slot < key_slots; ++slot) {
     TRY_DO(op.proceed());
-    const auto stored = store.get(op, key_path(slot));
-    if (!stored && stored.error().kind == Error::Kind::not_found) continue;
-    if (!stored) return wrap(stored.error(), key_path(slot));
-    TRY(KeyObject object, decode_key_object(config, slot, *stored));
+    TRY(const auto stored, stored_key(op, store, config, slot));
+    if (!stored || !stored->ours) continue;
+    TRY(KeyObject object, decode_key_object(config, slot, stored->bytes));
     objects.push_back(std::move(object));
   }
   return objects;
