@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view key_context = "lifeboat/v1/key";
 constexpr std::string_view passphrase_info = "lifeboat/v1/passphrase";
 constexpr std::uint64_t kind_passphrase = 1, kind_age = 2;
+constexpr std::uint32_t tag_age_label = 64;
 constexpr PassphraseCost floor_cost{};
 constexpr PassphraseCost ceiling_cost{std::uint64_t{4} << 30, 64};
 
@@ -110,6 +111,7 @@ Result<Bytes> make_key_object(const KeyTree& keys, const crypt::Key& root_secret
   object.covered = writer.view();
   TRY(const Bytes wrapped, wrap_root(keys, root_secret, request, object, random));
   writer.bytes(7, wrapped);
+  if (recipient != nullptr) writer.text(tag_age_label, request.label);
 
   const auto head = header(ObjectType::key);
   Bytes stored(head.begin(), head.end());
@@ -138,7 +140,8 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   const std::uint64_t kind = fields.uint(3);
   object.passphrase = kind == kind_passphrase;
   object.about.kind = object.passphrase ? "passphrase" : kind == kind_age ? "age" : "unknown";
-  object.about.label = fields.text(4);
+  const bool age = kind == kind_age;
+  (age ? object.about.recipient : object.about.label) = fields.text(4);
   object.about.created.ns = fields.sint(5);
   if (const auto encoded = fields.message(6)) {
     Fields cost(*encoded);
@@ -151,6 +154,7 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   }
   const ByteView wrapped = fields.bytes(7);
   object.wrapped.assign(wrapped.begin(), wrapped.end());
+  if (age) object.about.label = fields.text(tag_age_label);
   TRY_DO(fields.done(name + ":"));
   if (wrapped.empty()) return broken(slot, "wraps nothing");
   // What the wrapping is bound to ends before the field of the wrapped secret.
