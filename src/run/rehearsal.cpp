@@ -43,7 +43,7 @@ std::vector<std::string> unfinished(const plan::StepNode& node, const plan::RunV
 
 // A server, a database, a folder that nobody has made: an earlier step may be about to.
 bool may_come_yet(const Error& error) {
-  return error.kind == Error::Kind::unavailable || error.kind == Error::Kind::not_found;
+  return is_transient(error) || error.kind == Error::Kind::not_found;
 }
 
 std::vector<std::string> masked_all(const Glance& glance, std::vector<std::string> texts) {
