@@ -118,8 +118,9 @@ class Repository:
             if stored is None:
                 continue
             check_header(stored, KEY, name)
-            check_signature(self.epoch.root, "lifeboat/v1/key",
-                            self.id + lp(name) + sha256(stored[:-64]), stored[-64:], name)
+            if self.is_foreign(name, stored):
+                continue
+            self.check_key(name, stored)
             key = decode(stored[8:-64], "Key", name)
             if key.repository != self.id or key.number != number:
                 raise Refused(f"{name}: is the key of another repository or number")
@@ -136,6 +137,20 @@ class Repository:
         if (data_key(self.data_secret) != self.epoch.data
                 or verify_key(self.derive(b"root-signing")) != self.epoch.root):
             raise Refused("config: its public keys do not belong to the root secret: forged")
+
+    def check_key(self, name, stored):
+        check_signature(self.epoch.root, "lifeboat/v1/key",
+                        self.id + lp(name) + sha256(stored[:-64]), stored[-64:], name)
+
+    def is_foreign(self, name, stored):
+        """What an init left that was killed, or lost: it names another repository."""
+        if len(stored) < 26 + 64 or stored[8:10] != b"\x01\x10" or stored[10:26] == self.id:
+            return False
+        try:
+            self.check_key(name, stored[:10] + self.id + stored[26:])
+        except Refused:
+            return True
+        return False  # ours, with a damaged id
 
     def session_key(self, sealed, what):
         if sealed is None:

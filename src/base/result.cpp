@@ -21,6 +21,10 @@ Error::Code Error::effective_code() const {
   return Code::general;
 }
 
+bool is_transient(const Error& error) {
+  return error.kind == Error::Kind::unavailable && error.code != Error::Code::no_space;
+}
+
 int exit_status(Error::Code code) {
   switch (code) {
     case Error::Code::automatic:

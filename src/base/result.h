@@ -20,7 +20,7 @@ struct Error {
     not_found,    // the named thing is absent
     conflict,     // it exists already, or another writer won
     denied,       // credentials or policy refuse: a person must act
-    unavailable,  // may work later: the only kind that is ever retried
+    unavailable,  // may work later: the only kind that is ever retried (is_transient())
     corrupt,      // stored bytes do not prove themselves: stop, never overwrite
     cancelled,    // the deadline passed or a person stopped it
   };
@@ -53,6 +53,9 @@ struct Error {
   Code effective_code() const;
 };
 
+// Whether trying again can be worth it without anyone doing something in between: unavailable, and
+// no full disk.
+bool is_transient(const Error& error);
 // Exit status of a command that ends with this error: docs/exit-codes.md.
 int exit_status(Error::Code code);
 std::string_view kind_name(Error::Kind kind);

@@ -124,6 +124,16 @@ TEST(ExitStatus, AnAutomaticCodeFollowsTheKind) {
   EXPECT_EQ(status(Kind::unavailable, Code::no_space), 14) << "a code that was set wins";
 }
 
+TEST(IsTransient, OnlyWhatIsUnavailableAndNoFullDisk) {
+  EXPECT_TRUE(is_transient({Kind::unavailable, "", "", Code::automatic}));
+  EXPECT_TRUE(is_transient({Kind::unavailable, "", "", Code::unreachable}));
+  EXPECT_FALSE(is_transient({Kind::unavailable, "", "", Code::no_space}));
+  for (const Kind kind : {Kind::invalid, Kind::not_found, Kind::conflict, Kind::denied,
+                          Kind::corrupt, Kind::cancelled}) {
+    EXPECT_FALSE(is_transient({kind, "", "", Code::automatic})) << kind_name(kind);
+  }
+}
+
 TEST(KindName, IsTheWordOfTheEnumeration) {
   EXPECT_EQ(kind_name(Kind::invalid), "invalid");
   EXPECT_EQ(kind_name(Kind::not_found), "not_found");

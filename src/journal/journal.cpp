@@ -26,6 +26,8 @@ namespace {
 constexpr auto note_delay = std::chrono::seconds(1);
 constexpr auto log_delay = std::chrono::seconds(4);
 constexpr std::size_t events_per_segment_max = 2000;
+// Of lines, in one flush(): more than can wait at once, so that all that waited is written.
+constexpr int chunks_per_flush_max = 4;
 
 class ChainedJournal final : public Journal {
  public:
@@ -84,6 +86,8 @@ class ChainedJournal final : public Journal {
   };
 
   void enqueue(Event event) REQUIRES(mutex_);
+  Result<void> write_noted(const Operation& op);
+  Result<void> write_lines(const Operation& op);
   Result<void> wait_written(const Operation& op, std::uint64_t ticket) REQUIRES(mutex_);
   Result<void> write_one(const Operation& op) REQUIRES(mutex_);
   Result<void> put_pending(const Operation& op, const std::optional<Id>& previous);
@@ -163,8 +167,21 @@ void ChainedJournal::log(const std::string& step, std::string_view line) {
   changed_.notify_all();
 }
 
+// What steps print must not hold back what they did: lines may come as fast as they are written.
 Result<void> ChainedJournal::flush(const Operation& op) {
-  while (!stream_.empty()) {
+  TRY_DO(write_noted(op));
+  TRY_DO(write_lines(op));
+  return write_noted(op);
+}
+
+Result<void> ChainedJournal::write_noted(const Operation& op) {
+  MutexLock lock(mutex_);
+  if (lost_) return fail(*lost_);
+  return wait_written(op, queued_total_);
+}
+
+Result<void> ChainedJournal::write_lines(const Operation& op) {
+  for (int chunks = 0; chunks < chunks_per_flush_max && !stream_.empty(); ++chunks) {
     TRY(const auto chunk, stream_.write(op));
     if (!chunk) break;
     written(chunk->object, {});
@@ -175,9 +192,7 @@ Result<void> ChainedJournal::flush(const Operation& op) {
     MutexLock lock(mutex_);
     if (!lost_) enqueue({"log.chunk", std::move(facts), {}, 0});
   }
-  MutexLock lock(mutex_);
-  if (lost_) return fail(*lost_);
-  return wait_written(op, queued_total_);
+  return {};
 }
 
 Result<void> ChainedJournal::wait_written(const Operation& op, std::uint64_t ticket) {
@@ -299,9 +314,10 @@ void ChainedJournal::flush_in_time(const std::stop_token& stop) {
     clock.pause(delay, +stopped, &stop);
     if (stop.stop_requested()) return;
     const auto done = flush(op);
-    if (done) continue;
+    const bool more = !stream_.empty();
     MutexLock lock(mutex_);
-    if (!lost_) armed_ = true;
+    if (!done && !lost_) armed_ = true;
+    if (more) log_due_ = true;
   }
 }
 

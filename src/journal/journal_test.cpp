@@ -5,6 +5,7 @@
 #include "journal/journal_contract.h"
 #include "journal/objects.h"
 #include "journal/segment.h"
+#include "journal/side_stream.h"
 
 namespace lifeboat::journal {
 namespace {
@@ -68,6 +69,74 @@ const auto over_the_repository =
     testing::Values(MakeJournalWorld([] { return std::make_unique<RealWorld>(); }));
 INSTANTIATE_TEST_SUITE_P(OverTheRepository, JournalContract, over_the_repository);
 INSTANTIATE_TEST_SUITE_P(OverTheRepository, FlippedBytes, over_the_repository);
+
+TEST(SideStream, EndlessEmptyLinesAreDroppedBeyondABoundAndCounted) {
+  FakeWorld world;
+  const Operation op{&world.clock()};
+  SideStream stream(world.repository(), "r-1", "driver");
+  constexpr std::size_t lines = 100'000;
+  for (std::size_t i = 0; i < lines; ++i) stream.add("step", "");
+  std::size_t kept = 0;
+  while (!stream.empty()) {
+    const auto chunk = stream.write(op);
+    ASSERT_TRUE(chunk && *chunk);
+    kept += (*chunk)->lines;
+  }
+  --kept;  // one says how many are missing
+  EXPECT_LT(kept, lines / 2);
+  EXPECT_GT(kept, 10'000U);
+  EXPECT_THAT(*stream.read(op, ""),
+              testing::ElementsAre(std::to_string(lines - kept) + " lines dropped: they came too "
+                                                                  "fast"));
+  stream.add("step", "there is room again");
+  EXPECT_EQ((*stream.write(op))->lines, 1U);
+}
+
+// Time stands still: nothing is written but by the test itself.
+class Flush : public testing::Test {
+ protected:
+  using Verb = store::MemoryStore::Verb;
+  using Fault = store::MemoryStore::Fault;
+
+  FakeClock clock_{FakeClock::Pauses::wait_for_advance};
+  SeededRandom random_{7};
+  store::MemoryStore store_;
+  FakeRepository repository_{store_, {&clock_, &random_, "host-a", {}, {}, 1, 1u << 20}};
+  const Operation op_{&clock_};
+  std::unique_ptr<Journal> journal_ = *Journal::begin(
+      op_, repository_, "r-1", {"a", "host", 1, "boot"}, {{"run.begin", {}, {}, 0}});
+
+  std::size_t chunks() const {
+    std::size_t count = 0;
+    for (const auto& [name, bytes] : store_.objects()) count += name.starts_with("runs/r-1/log/");
+    return count;
+  }
+};
+
+TEST_F(Flush, LinesThatComeAsFastAsTheyAreWrittenDoNotHoldItUp) {
+  journal_->on_written([&](const std::string& object, const std::vector<Event>&) {
+    if (object.starts_with("runs/r-1/log/") && chunks() < 1000) journal_->log("loud", "again");
+  });
+  journal_->log("loud", "first");
+  journal_->note({"step.done", {}, {}, 0});
+  ASSERT_TRUE(journal_->flush(op_));
+  EXPECT_LE(chunks(), 10U);
+  EXPECT_GE(journal_->segments(), 2U);
+}
+
+TEST_F(Flush, WhatWasNotedIsWrittenAlsoWhereLinesCannotBe) {
+  store_.set_script([](std::uint64_t, Verb verb, const std::string& name) {
+    const bool line = verb == Verb::put && name.starts_with("runs/r-1/log/");
+    return line ? Fault::no_space : Fault::none;
+  });
+  journal_->log("loud", "line");
+  journal_->note({"step.done", {}, {}, 0});
+  EXPECT_FALSE(journal_->flush(op_));
+  const auto reader = Journal::open(op_, repository_, "r-1", {});
+  ASSERT_TRUE(reader) << reader.error().what;
+  ASSERT_EQ((*reader)->events().size(), 2U);
+  EXPECT_EQ((*reader)->events()[1].kind, "step.done");
+}
 
 TEST(Objects, TheFirstAbsentNumberIsFoundAtEveryLength) {
   FakeClock clock;

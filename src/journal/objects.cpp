@@ -20,9 +20,8 @@ Result<bool> put_once(const Operation& op, store::Store& store, const std::strin
 }
 
 // Whether an attempt may be followed by another one.
-bool transient(const Error& error, int attempt) {
-  return error.kind == Error::Kind::unavailable && error.code != Error::Code::no_space &&
-         attempt < attempts_max;
+bool try_again(const Error& error, int attempt) {
+  return is_transient(error) && attempt < attempts_max;
 }
 
 }  // namespace
@@ -59,7 +58,7 @@ Result<bool> put_settled(const Operation& op, store::Store& store, const std::st
                          ByteView bytes) {
   for (int attempt = 1;; ++attempt) {
     auto done = put_once(op, store, name, bytes);
-    if (done || !transient(done.error(), attempt)) return done;
+    if (done || !try_again(done.error(), attempt)) return done;
     TRY_DO(op.pause(first_pause * (1 << attempt)));
   }
 }
@@ -67,7 +66,7 @@ Result<bool> put_settled(const Operation& op, store::Store& store, const std::st
 Result<void> remove_settled(const Operation& op, store::Store& store, const std::string& name) {
   for (int attempt = 1;; ++attempt) {
     auto done = store.remove(op, name);
-    if (done || !transient(done.error(), attempt)) return done;
+    if (done || !try_again(done.error(), attempt)) return done;
     TRY_DO(op.pause(first_pause * (1 << attempt)));
   }
 }

@@ -11,6 +11,12 @@ namespace {
 constexpr std::size_t waiting_bytes_max = 4u << 20;
 constexpr std::size_t line_bytes_max = 16u << 10;
 constexpr std::size_t chunk_lines_max = 20'000;
+// What a line costs besides its text, in memory and as JSON: without it empty ones would be free.
+constexpr std::size_t line_overhead_bytes = 128;
+
+std::size_t cost(const std::string& step, const std::string& text) {
+  return step.size() + text.size() + line_overhead_bytes;
+}
 
 }  // namespace
 
@@ -25,11 +31,12 @@ void SideStream::add(const std::string& step, std::string_view line) {
   if (text.size() > line_bytes_max) text = printable(text.substr(0, line_bytes_max)) + " [cut]";
   const WallTime now = repository_.environment().clock->wall();
   MutexLock lock(mutex_);
-  if (waiting_bytes_ + text.size() > waiting_bytes_max) {
+  const std::size_t bytes = cost(step, text);
+  if (waiting_bytes_ + bytes > waiting_bytes_max) {
     ++dropped_;
     return;
   }
-  waiting_bytes_ += text.size();
+  waiting_bytes_ += bytes;
   waiting_.push_back({step, std::move(text), now});
 }
 
@@ -90,7 +97,9 @@ Result<std::optional<SideStream::Chunk>> SideStream::write(const Operation& op) 
   ++written_;
   changed_.notify_all();
   if (!chunk) return fail(chunk.error());
-  for (const Line& line : lines) waiting_bytes_ -= std::min(waiting_bytes_, line.text.size());
+  for (const Line& line : lines) {
+    waiting_bytes_ -= std::min(waiting_bytes_, cost(line.step, line.text));
+  }
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(lines.size()));
   return std::optional<Chunk>(*std::move(chunk));
 }

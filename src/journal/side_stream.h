@@ -1,7 +1,7 @@
 // journal/side_stream.h - What steps print: lines in sealed chunks runs/RUN/log/<n>.
 //
 // add() never waits; write() stores what has come together. Lines that come while more than a bound
-// of them waits are dropped, and the stream says how many.
+// of them waits (a few MiB, each with its overhead) are dropped, and the stream says how many.
 //
 // Threads: all methods from any thread.  Source: docs/format.md, "Runs".
 #pragma once

@@ -93,7 +93,7 @@ class KeyObjectBytes : public testing::Test {
     out.uint(2, slot);
     out.uint(3, 2);
     out.bytes(7, *crypt::age::wrap({person_.recipient}, crypt::Key().view(), random_));
-    if (later_version) out.text(64, "of a later version");
+    if (later_version) out.text(65, "of a later version");
     const auto head = header(ObjectType::key);
     Bytes object(head.begin(), head.end());
     append(object, out.view());

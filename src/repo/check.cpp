@@ -53,11 +53,10 @@ Result<void> Checker::objects(const Operation& op) {
   std::uint64_t count = 1;
   for (unsigned slot = 0; slot < key_slots; ++slot) {
     TRY_DO(op.proceed());
-    const auto stored = core_.store.get(op, key_path(slot));
-    if (!stored && stored.error().kind == Error::Kind::not_found) continue;
-    if (!stored) return wrap(stored.error(), key_path(slot));
+    TRY(const auto stored, stored_key(op, core_.store, core_.config, slot));
+    if (!stored || !stored->ours) continue;
     ++count;
-    const auto key = decode_key_object(core_.config, slot, *stored);
+    const auto key = decode_key_object(core_.config, slot, stored->bytes);
     if (!key) {
       broken(key.error(), key_path(slot));
       broken(key_path(slot), "", "this key opens nothing any more");

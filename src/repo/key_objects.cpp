@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view key_context = "lifeboat/v1/key";
 constexpr std::string_view passphrase_info = "lifeboat/v1/passphrase";
 constexpr std::uint64_t kind_passphrase = 1, kind_age = 2;
+constexpr std::uint32_t tag_age_label = 64;
 constexpr PassphraseCost floor_cost{};
 constexpr PassphraseCost ceiling_cost{std::uint64_t{4} << 30, 64};
 
@@ -44,6 +45,33 @@ bool cost_allowed(const PassphraseCost& cost, bool cheap) {
       cheap || (cost.memory_bytes >= floor_cost.memory_bytes && cost.passes >= floor_cost.passes);
   return enough && cost.memory_bytes <= ceiling_cost.memory_bytes && cost.passes > 0 &&
          cost.passes <= ceiling_cost.passes;
+}
+
+// Where the repository id stands: it is the first field, `01 10` and 16 bytes.
+constexpr std::size_t id_begin = header_bytes + 2, id_end = id_begin + 16;
+
+bool ours(const Config& config, unsigned slot, ByteView stored) {
+  const ByteView covered = stored.first(stored.size() - signature_bytes);
+  crypt::Signature signature{};
+  std::copy(stored.end() - signature_bytes, stored.end(), signature.begin());
+  const std::string name = key_path(slot);
+  const SignedObject signed_object{key_context, config.repository, name, crypt::sha256(covered)};
+  return verify(config.root_verify_key, signed_object, signature).has_value();
+}
+
+// Names another repository, and is none of ours whose id alone was damaged.
+bool of_another_repository(const Config& config, unsigned slot, ByteView stored) {
+  const auto head = header(ObjectType::key);
+  if (stored.size() < id_end + signature_bytes ||
+      !std::equal(head.begin(), head.end(), stored.begin()))
+    return false;
+  if (stored[header_bytes] != 1 || stored[header_bytes + 1] != config.repository.size())
+    return false;
+  const ByteView id = stored.subspan(id_begin, config.repository.size());
+  if (std::equal(id.begin(), id.end(), config.repository.begin())) return false;
+  Bytes mended(stored.begin(), stored.end());
+  std::copy(config.repository.begin(), config.repository.end(), mended.begin() + id_begin);
+  return !ours(config, slot, mended);
 }
 
 tl::unexpected<Error> wrong_key() {
@@ -82,6 +110,7 @@ Result<Bytes> make_key_object(const KeyTree& keys, const crypt::Key& root_secret
   object.covered = writer.view();
   TRY(const Bytes wrapped, wrap_root(keys, root_secret, request, object, random));
   writer.bytes(7, wrapped);
+  if (recipient != nullptr) writer.text(tag_age_label, request.label);
 
   const auto head = header(ObjectType::key);
   Bytes stored(head.begin(), head.end());
@@ -93,18 +122,15 @@ Result<Bytes> make_key_object(const KeyTree& keys, const crypt::Key& root_secret
 
 Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteView stored) {
   if (stored.size() < header_bytes + signature_bytes) return broken(slot, "is cut short");
-  const ByteView covered = stored.first(stored.size() - signature_bytes);
-  crypt::Signature signature{};
-  std::copy(stored.end() - signature_bytes, stored.end(), signature.begin());
   const std::string name = key_path(slot);
   const auto expected = header(ObjectType::key);
-  const SignedObject signed_object{key_context, config.repository, name, crypt::sha256(covered)};
   if (!std::equal(expected.begin(), expected.end(), stored.begin()) ||
-      !verify(config.root_verify_key, signed_object, signature)) {
+      !ours(config, slot, stored)) {
     return broken(slot, "its signature does not fit its bytes");
   }
 
-  const ByteView message = covered.subspan(header_bytes);
+  const ByteView message =
+      stored.subspan(header_bytes, stored.size() - header_bytes - signature_bytes);
   Fields fields(message);
   KeyObject object;
   if (fields.array<16>(1) != config.repository) fields.refuse("is of another repository");
@@ -113,7 +139,8 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   const std::uint64_t kind = fields.uint(3);
   object.passphrase = kind == kind_passphrase;
   object.about.kind = object.passphrase ? "passphrase" : kind == kind_age ? "age" : "unknown";
-  object.about.label = fields.text(4);
+  const bool age = kind == kind_age;
+  (age ? object.about.recipient : object.about.label) = fields.text(4);
   object.about.created.ns = fields.sint(5);
   if (const auto encoded = fields.message(6)) {
     Fields cost(*encoded);
@@ -126,6 +153,7 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   }
   const ByteView wrapped = fields.bytes(7);
   object.wrapped.assign(wrapped.begin(), wrapped.end());
+  if (age) object.about.label = fields.text(tag_age_label);
   TRY_DO(fields.done(name + ":"));
   if (wrapped.empty()) return broken(slot, "wraps nothing");
   // What the wrapping is bound to ends before the field of the wrapped secret.
@@ -135,6 +163,28 @@ Result<KeyObject> decode_key_object(const Config& config, unsigned slot, ByteVie
   const ByteView aad = message.first(static_cast<std::size_t>(end) - field.view().size());
   object.covered.assign(aad.begin(), aad.end());
   return object;
+}
+
+Result<std::optional<StoredKey>> stored_key(const Operation& op, store::Store& store,
+                                            const Config& config, unsigned slot) {
+  auto stored = store.get(op, key_path(slot));
+  if (!stored && stored.error().kind == Error::Kind::not_found) return std::optional<StoredKey>();
+  if (!stored) return wrap(std::move(stored).error(), key_path(slot));
+  const bool foreign = of_another_repository(config, slot, *stored);
+  return std::optional<StoredKey>({*std::move(stored), !foreign});
+}
+
+Result<unsigned> put_key(const Operation& op, store::Store& store, unsigned from,
+                         const MakeKeyObject& make) {
+  for (unsigned slot = from; slot < key_slots; ++slot) {
+    const auto size = store.size(op, key_path(slot));
+    if (size) continue;
+    if (size.error().kind != Error::Kind::not_found) return fail(size.error());
+    TRY(const Bytes object, make(slot));
+    TRY(const store::Put put, store.put(op, key_path(slot), object));
+    if (put == store::Put::created) return slot;  // else somebody adds one at the same time
+  }
+  return fail(Error::Kind::invalid, "all 64 keys are taken", "remove one first");
 }
 
 Result<crypt::Key> unwrap(const Config& config, const KeyObject& object, const Unlock& unlock) {
@@ -167,12 +217,14 @@ Result<crypt::Key> unlock_root(const Operation& op, store::Store& store, const C
     TRY_DO(crypt::age::identities_in(identity->text));  // says which line is wrong
   }
   std::optional<Error> first_trouble;
+  int own = 0, strangers = 0;
   for (unsigned slot = 0; slot < key_slots; ++slot) {
     TRY_DO(op.proceed());
-    const auto stored = store.get(op, key_path(slot));
-    if (!stored && stored.error().kind == Error::Kind::not_found) continue;
-    if (!stored) return wrap(stored.error(), key_path(slot));
-    const auto object = decode_key_object(config, slot, *stored);
+    TRY(const auto stored, stored_key(op, store, config, slot));
+    strangers += stored && !stored->ours ? 1 : 0;
+    if (!stored || !stored->ours) continue;
+    ++own;
+    const auto object = decode_key_object(config, slot, stored->bytes);
     const auto root = object ? unwrap(config, *object, unlock)
                              : Result<crypt::Key>(tl::unexpected<Error>(object.error()));
     if (root && !prove_config(config, KeyTree::derive(*root, config.repository))) {
@@ -184,7 +236,10 @@ Result<crypt::Key> unlock_root(const Operation& op, store::Store& store, const C
     if (error.code != Error::Code::wrong_key && !first_trouble) first_trouble = error;
   }
   if (first_trouble) return fail(*first_trouble);
-  return wrong_key();
+  if (own > 0 || strangers == 0) return wrong_key();
+  return fail(Error::Kind::corrupt, "config: every key here is of another repository",
+              "config or keys were exchanged: fetch both from a second copy",
+              Error::Code::integrity);
 }
 
 Result<std::vector<KeyObject>> read_keys(const Operation& op, store::Store& store,
@@ -192,10 +247,9 @@ Result<std::vector<KeyObject>> read_keys(const Operation& op, store::Store& stor
   std::vector<KeyObject> objects;
   for (unsigned slot = 0; slot < key_slots; ++slot) {
     TRY_DO(op.proceed());
-    const auto stored = store.get(op, key_path(slot));
-    if (!stored && stored.error().kind == Error::Kind::not_found) continue;
-    if (!stored) return wrap(stored.error(), key_path(slot));
-    TRY(KeyObject object, decode_key_object(config, slot, *stored));
+    TRY(const auto stored, stored_key(op, store, config, slot));
+    if (!stored || !stored->ours) continue;
+    TRY(KeyObject object, decode_key_object(config, slot, stored->bytes));
     objects.push_back(std::move(object));
   }
   return objects;

@@ -176,7 +176,16 @@ Result<void> Log::refresh(const Operation& op) {
   // What stands below a broken record is proven, and a restore may well need just that.
   if (next.slots() > before) publish(std::move(next));
   if (!proven || seen.slots == 0) return proven;
-  return memory_.remember(seen);
+  keep(seen);
+  return {};
+}
+
+// What is read is proven also where this machine cannot keep that it was: a full or read-only disk
+// must not stand between a person and the backup. head() then says that nothing was remembered.
+void Log::keep(const HeadMemory::Seen& seen) {
+  const bool kept = memory_.remember(seen).has_value();
+  MutexLock lock(mutex_);
+  remembered_ = remembered_ && kept;
 }
 
 // False: somebody else won the slot.
@@ -217,10 +226,7 @@ Result<std::uint64_t> Log::append(const Operation& op, const Id& session, LogBod
     const std::uint64_t slot = next.slots() - 1;
     const HeadMemory::Seen seen{next.slots(), next.last_hash()};
     publish(std::move(next));
-    // The record is durable: that the memory could not be kept is told by the next refresh().
-    const bool kept = memory_.remember(seen).has_value();
-    MutexLock lock(mutex_);
-    remembered_ = remembered_ && kept;
+    keep(seen);
     return slot;
   }
   return fail(Error::Kind::unavailable, "the log is too busy: every slot went to another writer");

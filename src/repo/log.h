@@ -73,6 +73,7 @@ class Log {
   Result<bool> put_next(const Operation& op, LogState& state, const Id& session,
                         const LogBody& body);
   void publish(LogState state);
+  void keep(const HeadMemory::Seen& seen);
 
   store::Store& store_;
   const Environment& environment_;

@@ -1,6 +1,7 @@
 #include "repo/log.h"
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "repo/envelope.h"
@@ -84,6 +85,24 @@ TEST(Log, AHeadThatIsLowerThanRememberedIsARollback) {
   EXPECT_FALSE(refused.error().hint.empty());
   const auto mode = fs::status(fs::directory_iterator(memory.path)->path()).permissions();
   EXPECT_EQ(mode, fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST(Log, WhereNothingCanBeRememberedTheLogIsReadAllTheSame) {
+  store::MemoryStore store;
+  const Folder folder;
+  World world(store);
+  const auto repository = value(world.create());
+  works(value(repository->open_session(world.op))->announce_run(world.op, "one", "plan"));
+  // A file stands where the folder would have to be made: as on a full or read-only disk.
+  std::ofstream(folder.path / "taken") << "a file";
+  world.environment.memory = folder.path / "taken" / "state";
+  const auto reader = another(world, *repository);
+  const auto head = reader->refresh(world.op);
+  ASSERT_TRUE(head.has_value()) << head.error().what;
+  EXPECT_FALSE(head->remembered);
+  EXPECT_EQ(reader->runs().size(), 1u);
+  works(reader->open_session(world.op));  // and it can be written too
+  EXPECT_FALSE(value(reader->refresh(world.op)).remembered);
 }
 
 TEST(Log, AnotherHistoryOfTheSameLengthIsARollbackToo) {

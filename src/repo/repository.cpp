@@ -28,26 +28,6 @@ Result<Config> read_config(const Operation& op, store::Store& store) {
   return decode_config(*stored);
 }
 
-// Puts the key objects of a repository that does not exist yet. A slot that is taken then belongs
-// to an init that was killed: nothing can open it.
-Result<std::vector<Bytes>> put_first_keys(const Operation& op, store::Store& store,
-                                          const std::vector<NewKey>& keys,
-                                          const std::function<Result<Bytes>(unsigned)>& make) {
-  std::vector<Bytes> objects;
-  for (unsigned slot = 0; slot < keys.size(); ++slot) {
-    TRY(objects.emplace_back(), make(slot));
-    TRY(store::Put put, store.put(op, key_path(slot), objects.back()));
-    if (put == store::Put::exists) {
-      TRY_DO(store.remove(op, key_path(slot)));
-      TRY(put, store.put(op, key_path(slot), objects.back()));
-    }
-    if (put == store::Put::exists) {
-      return fail(Error::Kind::conflict, "another init is at work on " + store.describe());
-    }
-  }
-  return objects;
-}
-
 tl::unexpected<Error> exists_already(const store::Store& store) {
   return fail(Error::Kind::conflict, store.describe() + " holds a repository already",
               "choose another place, or use the repository that is there", Error::Code::refused);
@@ -107,19 +87,15 @@ Result<KeyRecord> OpenedRepository::add_key(const Operation& op, const NewKey& k
   if (cheap && !core_->config.cheap_passphrase) {
     return fail(Error::Kind::invalid, "the passphrase would cost too little to guess");
   }
-  for (unsigned slot = 0; slot < key_slots; ++slot) {
-    const auto size = core_->store.size(op, key_path(slot));
-    if (size) continue;
-    if (size.error().kind != Error::Kind::not_found) return fail(size.error());
-    const KeyRequest request{key, slot, label, core_->environment.clock->wall(), cost};
-    TRY(const Bytes object,
-        make_key_object(core_->keys, root_secret_, request, *core_->environment.random));
-    TRY(const store::Put put, core_->store.put(op, key_path(slot), object));
-    if (put == store::Put::exists) continue;  // somebody adds one at the same time
-    TRY(const KeyObject decoded, decode_key_object(core_->config, slot, object));
-    return decoded.about;
-  }
-  return fail(Error::Kind::invalid, "all 64 keys are taken", "remove one first");
+  Bytes object;
+  TRY(const unsigned slot, put_key(op, core_->store, 0, [&](unsigned free) -> Result<Bytes> {
+        const KeyRequest request{key, free, label, core_->environment.clock->wall(), cost};
+        TRY(object,
+            make_key_object(core_->keys, root_secret_, request, *core_->environment.random));
+        return object;
+      }));
+  TRY(const KeyObject decoded, decode_key_object(core_->config, slot, object));
+  return decoded.about;
 }
 
 Result<void> OpenedRepository::remove_key(const Operation& op, unsigned slot) {
@@ -192,20 +168,18 @@ Result<std::unique_ptr<Repository>> Repository::create(const Operation& op, stor
   config.cheap_passphrase = cost.memory_bytes < usual.memory_bytes || cost.passes < usual.passes;
   const Bytes config_object = encode_config(config, tree.root);
 
-  TRY(const std::vector<Bytes> objects, put_first_keys(op, store, keys, [&](unsigned slot) {
-        const KeyRequest request{keys[slot], slot, "made by init", config.created, cost};
-        return make_key_object(tree, root, request, random);
-      }));
-  // The config makes it a repository; from here on the keys may not be another init's.
+  // Nothing is ever removed: a key that is there may be that of an init which is about to succeed.
+  // Whose config is stored has made the repository; keys of the others open nothing.
+  unsigned free = 0;
+  for (const NewKey& key : keys) {
+    TRY(const unsigned slot, put_key(op, store, free, [&](unsigned its_slot) {
+          const KeyRequest request{key, its_slot, "made by init", config.created, cost};
+          return make_key_object(tree, root, request, random);
+        }));
+    free = slot + 1;
+  }
   TRY(const store::Put put, store.put(op, std::string(config_path), config_object));
   if (put == store::Put::exists) return exists_already(store);
-  for (unsigned slot = 0; slot < objects.size(); ++slot) {
-    TRY(const Bytes stored, store.get(op, key_path(slot)));
-    if (stored == objects[slot]) continue;
-    TRY_DO(store.remove(op, std::string(config_path)));
-    return fail(Error::Kind::conflict, "another init was at work on " + store.describe(),
-                "run init again, alone");
-  }
   TRY(config, decode_config(config_object));
   auto core = std::make_shared<Core>(store, environment, config, tree);
   return std::make_unique<OpenedRepository>(std::move(core), root);

@@ -60,8 +60,9 @@ struct PassphraseCost {
 
 struct KeyRecord {
   unsigned slot = 0;
-  std::string kind;   // "passphrase", "age"
-  std::string label;  // recipient text for age; what the person said for a passphrase
+  std::string kind;       // "passphrase", "age"
+  std::string recipient;  // of age: age1...
+  std::string label;      // what the person said: whose it is, where it is kept
   WallTime created;
 };
 

@@ -150,9 +150,15 @@ TEST_F(RepositoryTest, OnlyWhatWasKeptAsideCanBeForgotten) {
 TEST_F(RepositoryTest, AnAgeIdentityOpensAndRemovedKeysDoNot) {
   const auto pair = crypt::age::new_identity(world_.random);
   const KeyRecord added =
-      value(repository_->add_key(world_.op, AgeRecipient{pair.recipient}, "", {}));
+      value(repository_->add_key(world_.op, AgeRecipient{pair.recipient}, "safe in Zurich", {}));
   EXPECT_EQ(added.slot, 1u);
-  EXPECT_EQ(added.label, pair.recipient);
+  const auto listed = value(repository_->keys(world_.op));
+  ASSERT_EQ(listed.size(), 2u);
+  for (const KeyRecord& record : {added, listed[1]}) {
+    EXPECT_EQ(record.recipient, pair.recipient);
+    EXPECT_EQ(record.label, "safe in Zurich");
+  }
+  EXPECT_EQ(listed[0].recipient, "");
   const Identity identity{pair.identity};
   EXPECT_EQ(value(Repository::open(world_.op, store_, identity, world_.environment))->id(),
             repository_->id());

@@ -2,6 +2,12 @@
 
 namespace lifeboat::run {
 
+Error masked(const Launcher& launcher, Error error) {
+  error.what = launcher.masked(error.what);
+  error.hint = launcher.masked(error.hint);
+  return error;
+}
+
 RunContext::RunContext(const Surroundings& around, Ledger& ledger, FaultPoints& faults,
                        std::string step)
     : around_(around),

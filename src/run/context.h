@@ -22,6 +22,10 @@ struct Surroundings {
   std::string bundle_directory;
 };
 
+// An error as it may be shown and kept: a step that was given a secret may have put it into either
+// text.
+Error masked(const Launcher& launcher, Error error);
+
 // One attempt of one step of a run.
 class RunContext final : public plan::StepContext {
  public:

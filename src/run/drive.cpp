@@ -120,17 +120,13 @@ Result<void> Drive::leave() {
 }
 
 Result<void> Drive::end_run() {
-  const auto actions = plan::next_actions(plan_, ledger_.view());
-  bool all_done = actions.succeeded;
-  for (const auto& [name, phase] : ledger_.view().phases) {
-    all_done = all_done && phase != plan::StepPhase::failed;
-  }
-  RunEnd end{all_done ? "done" : "failed", {}, std::nullopt};
-  if (all_done) end.heartbeat = newest_heartbeat();
+  const bool proven = ledger_.state().proven();
+  RunEnd end{proven ? "done" : "failed", {}, std::nullopt};
+  if (proven) end.heartbeat = newest_heartbeat();
   const Operation op{setup_.around.clock};
   TRY_DO(journal_.flush(op));
   TRY_DO(ledger_.record({event::run_end(end)}));
-  if (!all_done || setup_.keep_vault) return {};
+  if (!proven || setup_.keep_vault) return {};
   // The platform is back whatever becomes of the vault: that it is still there is said, not failed.
   if (const auto destroyed = journal_.destroy_vault(op); !destroyed) {
     ledger_.note(event::run_remark("the vault is not deleted yet: " + destroyed.error().what +

@@ -107,9 +107,7 @@ std::string new_run_name(Random& random) { return to_hex(random.array<run_name_b
 
 Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins& pins) {
   const EngineSetup setup = completed(given);
-  const auto mask = [&](const Secret& secret) { setup.around.launcher->mask(secret); };
-  each_secret(pins.inputs, mask);
-  each_secret(pins.sources, mask);
+  mask_secrets(setup.around, pins);
   const plan::Scope scope = first_scope(pins, setup.around.clock->wall());
   TRY_DO(preflight_all(op, setup.around, pins, scope, {}));
   TRY_DO(announce(op, *setup.repository, pins));

@@ -82,12 +82,13 @@ class FakeEngine {
     const auto seen = repository();
     return run::resume(operation, setup(*seen), "run-1");
   }
-  Result<DryRun> dry_run(const plan::Plan& plan) {
+  Result<DryRun> dry_run(const plan::Plan& plan) { return dry_run(pins(plan)); }
+  Result<DryRun> dry_run(const Pins& pinned) {
     const auto seen = repository();
     Observer nobody;
     auto around = setup(*seen).around;
     around.observer = &nobody;
-    return run::dry_run(op(), around, pins(plan));
+    return run::dry_run(op(), around, pinned);
   }
   std::vector<journal::Event> events() {
     const auto seen = repository();

@@ -16,6 +16,7 @@ class EffectStep final : public plan::Step {
         parts_(config.integer("parts", 1)),
         secret_(config.boolean("secret", false)),
         spoil_(config.boolean("spoil", false)),
+        mute_(config.boolean("mute", false)),
         context_(context) {}
 
   Result<void> preflight(const Operation& op) override { return hook(op, "preflight"); }
@@ -68,6 +69,7 @@ class EffectStep final : public plan::Step {
     proof.checks = {
         {"value", secret_ ? "as kept" : value, equal ? "as kept" : "another", equal},
         {"parts", std::to_string(parts_), std::to_string(found.parts), found.parts == parts_}};
+    if (mute_) proof.checks.clear();
     proof.outputs.set("value", secret_ ? Value("made") : Value(value));
     proof.outputs.set("password", secret_ ? value : std::string());
     return proof;
@@ -96,7 +98,7 @@ class EffectStep final : public plan::Step {
   Random& random_;
   const std::string value_;
   const std::int64_t parts_;
-  const bool secret_, spoil_;
+  const bool secret_, spoil_, mute_;
   plan::StepContext& context_;
 };
 
@@ -220,9 +222,13 @@ plan::StepType effect_type(FakeWorld& world, Random& random) {
   type.fields.fields = {{"value", shape::string(), "what it sets", false, Value("")},
                         {"parts", shape::integer(), "changes it takes", false, Value(1)},
                         {"secret", shape::boolean(), "makes a password", false, Value(false)},
-                        {"spoil", shape::boolean(), "fails its own check", false, Value(false)}};
+                        {"spoil", shape::boolean(), "fails its own check", false, Value(false)},
+                        {"mute", shape::boolean(), "checks nothing", false, Value(false)}};
   type.outputs = {{"value", shape::string()}, {"password", shape::string()}};
   type.secret_outputs = {"password"};
+  type.effects = [](const Value& config) {
+    return std::vector<std::string>{"fake:" + config.text("value")};
+  };
   type.make = [&world, &random](const Value& config, plan::StepContext& context) {
     return Result<std::unique_ptr<plan::Step>>(
         std::make_unique<EffectStep>(world, random, config, context));

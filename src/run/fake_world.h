@@ -90,6 +90,7 @@ class FakeWorld {
 // The step type `effect`:
 //   value  what it sets (may refer to outputs)     parts   changes besides marker and end
 //   secret makes and keeps a password as its value  spoil   verify finds another value
+//   mute   verify compares nothing
 // Outputs: value; and password, tainted, empty unless `secret`.
 plan::StepType effect_type(FakeWorld& world, Random& random);
 

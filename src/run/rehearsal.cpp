@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/guard.h"
+#include "run/sealed_values.h"
 #include "run/step_life.h"
 #include "run/text.h"
 
@@ -22,6 +23,7 @@ struct Glance {
   const Surroundings& around;
   const Pins& pins;
   const plan::Scope& scope;
+  const plan::RunView& view;
   Look look;
 };
 
@@ -29,6 +31,24 @@ std::vector<std::string> unknown_inputs(const plan::StepNode& node, const plan::
   std::vector<std::string> unknown = plan::references(node.config);
   std::erase_if(unknown, [&](const std::string& step) { return scope.outputs.contains(step); });
   return unknown;
+}
+
+// Steps that come before this one and are not done: what they bring about is not there yet.
+std::vector<std::string> unfinished(const plan::StepNode& node, const plan::RunView& view) {
+  std::vector<std::string> names = node.after;
+  std::erase_if(names,
+                [&](const std::string& step) { return view.phase(step) == plan::StepPhase::done; });
+  return names;
+}
+
+// A server, a database, a folder that nobody has made: an earlier step may be about to.
+bool may_come_yet(const Error& error) {
+  return is_transient(error) || error.kind == Error::Kind::not_found;
+}
+
+std::vector<std::string> masked_all(const Glance& glance, std::vector<std::string> texts) {
+  for (std::string& text : texts) text = glance.around.launcher->masked(text);
+  return texts;
 }
 
 Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Prospect& prospect) {
@@ -39,7 +59,7 @@ Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Pros
   const bool known = prospect.waits_for.empty();
   TRY(const Value config, known ? plan::resolve_step(node, *glance.around.types, glance.scope)
                                 : plan::resolve_known(node.config, glance.scope));
-  if (known && type->effects) prospect.effects = type->effects(config);
+  if (known && type->effects) prospect.effects = masked_all(glance, type->effects(config));
   LookingContext context(glance.around, glance.pins.run, node.name);
   TRY(const auto step, type->make(config, context));
   glance.around.observer->step_phase(node.name, "preflight");
@@ -63,8 +83,14 @@ Prospect look_at(const Glance& glance, const plan::StepNode& node) {
                       [&] { return look_closely(glance, node, prospect); });
   // What a step says with half of its configuration missing is not to be held against it.
   if (looked || !prospect.waits_for.empty()) return prospect;
-  prospect.problem = looked.error();
-  prospect.problem->what = glance.around.launcher->masked(prospect.problem->what);
+  Error error = masked(*glance.around.launcher, looked.error());
+  auto before = unfinished(node, glance.view);
+  if (may_come_yet(error) && !before.empty()) {
+    prospect.waits_for = std::move(before);
+    prospect.summary = std::move(error.what);
+  } else {
+    prospect.problem = std::move(error);
+  }
   return prospect;
 }
 
@@ -109,7 +135,8 @@ std::string would_text(const Prospect& prospect) {
     return prospect.problem->what + (hint.empty() ? "" : " -> " + hint);
   }
   if (!prospect.waits_for.empty()) {
-    return fmt::format("known once {} is done", fmt::join(prospect.waits_for, ", "));
+    const std::string now = prospect.summary.empty() ? "" : " (now: " + prospect.summary + ")";
+    return fmt::format("known once {} is done{}", fmt::join(prospect.waits_for, ", "), now);
   }
   if (prospect.state == plan::State::ours_done) return "nothing: verified only";
   if (prospect.would.empty()) return prospect.summary;
@@ -122,10 +149,16 @@ bool DryRun::ready() const {
   return std::ranges::none_of(steps, [](const Prospect& step) { return step.problem.has_value(); });
 }
 
+void mask_secrets(const Surroundings& around, const Pins& pins) {
+  const auto mask = [&](const Secret& secret) { around.launcher->mask(secret); };
+  each_secret(pins.inputs, mask);
+  each_secret(pins.sources, mask);
+}
+
 Result<void> preflight_all(const Operation& op, const Surroundings& around, const Pins& pins,
                            const plan::Scope& scope, const plan::RunView& view) {
   const auto nodes = steps_in_order(pins.plan, view);
-  TRY(const auto prospects, look_at_all({op, around, pins, scope, Look::preflight}, nodes));
+  TRY(const auto prospects, look_at_all({op, around, pins, scope, view, Look::preflight}, nodes));
   std::string problems;
   std::size_t count = 0;
   for (const Prospect& prospect : prospects) {
@@ -140,9 +173,11 @@ Result<void> preflight_all(const Operation& op, const Surroundings& around, cons
 }
 
 Result<DryRun> dry_run(const Operation& op, const Surroundings& around, const Pins& pins) {
+  mask_secrets(around, pins);
   const plan::Scope scope = first_scope(pins, around.clock->wall());
-  const auto nodes = steps_in_order(pins.plan, {});
-  TRY(auto prospects, look_at_all({op, around, pins, scope, Look::observe}, nodes));
+  const plan::RunView nothing_done;
+  const auto nodes = steps_in_order(pins.plan, nothing_done);
+  TRY(auto prospects, look_at_all({op, around, pins, scope, nothing_done, Look::observe}, nodes));
   return DryRun{std::move(prospects)};
 }
 

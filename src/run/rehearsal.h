@@ -1,8 +1,9 @@
 // run/rehearsal.h - Looks at all steps of a plan without changing anything: preflight, dry run.
 //
 // A step whose configuration needs outputs of steps that have not run is looked at with nulls in
-// their place; what it then complains of is no failure, but said to be unknown. Nothing is written
-// anywhere, secrets that a step would make and keep are made and forgotten.
+// their place; what it then complains of is no failure, but said to be unknown. So is something
+// that is unreachable or absent while a step before it is not done: that may be what brings it.
+// Nothing is written anywhere, secrets that a step would make and keep are made and forgotten.
 //
 // Threads: the functions use a few of their own; steps are looked at side by side.
 #pragma once
@@ -19,9 +20,9 @@ namespace lifeboat::run {
 struct Prospect {
   std::string step, type;
   std::optional<plan::State> state;    // nullopt: cannot be known yet, or there is a problem
-  std::string summary, would;          // as the step's observe() said
+  std::string summary, would;          // as the step's observe() said; else what is missing yet
   std::vector<std::string> effects;    // endpoints that it may change
-  std::vector<std::string> waits_for;  // steps whose outputs must be known first
+  std::vector<std::string> waits_for;  // steps that must be done before more can be known
   std::optional<Error> problem;        // the step would not work
 };
 
@@ -29,6 +30,9 @@ struct DryRun {
   std::vector<Prospect> steps;  // in an order in which they could run
   bool ready() const;
 };
+
+// Makes the launcher know what is secret in `pins`: before any step is looked at.
+void mask_secrets(const Surroundings& around, const Pins& pins);
 
 // Preflight of every step that is not done.  Errors: not_ready, naming every step that would not
 // work, why, and what to do; cancelled.

@@ -173,10 +173,7 @@ Report make_report(const Outcome& outcome) {
   for (const DriverVisit& visit : state.drivers) {
     report.drivers.push_back(fmt::format("process {} on {}", visit.driver.pid, visit.driver.host));
   }
-  const bool all_done = std::ranges::all_of(
-      report.steps, [](const ReportStep& step) { return step.status == "done"; });
-  report.recovered = state.recovered() && !outcome.halted && all_done && report.checks > 0 &&
-                     report.checks_ok == report.checks;
+  report.recovered = state.recovered() && !outcome.halted;
   if (!report.recovered) report.why = why_not(report, outcome);
   measure_rto(report, state);
   measure_rpo(report, state);

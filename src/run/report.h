@@ -6,10 +6,9 @@
 // from the oldest instant that the recovery point vouches for to T0; a heartbeat that came back and
 // is newer tightens it. Both are measured, never stated.
 //
-// A run is recovered only when every step of its plan is done and every check was green; a plan
-// whose steps proved nothing recovered nothing.
-// Names from outside are escaped by the renderers, for terminal and Markdown each.
-// Threads: pure functions.
+// A run is recovered when it ended as proven (RunState::proven()): every step of its plan is done
+// and every check was green; a plan whose steps proved nothing recovered nothing. Names from
+// outside are escaped by the renderers, for terminal and Markdown each. Threads: pure functions.
 #pragma once
 
 #include <optional>

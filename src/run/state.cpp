@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 
@@ -145,6 +146,17 @@ const StepState& RunState::step(const std::string& name) const {
   static const StepState untouched;
   const auto found = steps.find(name);
   return found == steps.end() ? untouched : found->second;
+}
+
+bool RunState::proven() const {
+  std::size_t checks = 0;
+  for (const plan::StepNode& node : pins.plan.steps) {
+    const StepState& its = step(node.name);
+    if (its.phase != plan::StepPhase::done) return false;
+    if (!std::ranges::all_of(its.checks, &plan::Check::ok)) return false;
+    checks += its.checks.size();
+  }
+  return checks > 0;
 }
 
 plan::RunView RunState::view() const {

@@ -80,7 +80,7 @@ struct DriverVisit {
 };
 
 struct RunEnd {
-  std::string outcome;  // "done", "failed"
+  std::string outcome;  // "done": it was proven(); "failed"
   WallTime time;
   std::optional<WallTime> heartbeat;  // newest one that came back, as the plan names it
 };
@@ -94,7 +94,11 @@ struct RunState {
   std::vector<std::string> remarks;
 
   const StepState& step(const std::string& name) const;  // an untouched one when unknown
-  bool recovered() const { return end && end->outcome == "done"; }
+  // Every step of the plan is done, something was checked, and every check was green: by this a run
+  // ends as done or failed.
+  bool proven() const;
+  // The platform is back: what exit status, report, list of runs and vault go by.
+  bool recovered() const { return end && end->outcome == "done" && proven(); }
   plan::RunView view() const;
 };
 

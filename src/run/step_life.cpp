@@ -12,10 +12,8 @@ namespace {
 
 constexpr std::chrono::nanoseconds backoff_max = std::chrono::minutes(5);
 
-// What is left of a deadline, in words.
-std::string limit_text(const plan::StepNode& node) {
-  return node.timeout ? human_duration(*node.timeout) : std::string("its time");
-}
+// Clients that count in milliseconds may end a little before the deadline that ended them.
+constexpr auto deadline_slack = std::chrono::milliseconds(50);
 
 std::string first_failed(const std::vector<plan::Check>& checks) {
   const auto found = std::ranges::find(checks, false, &plan::Check::ok);
@@ -53,6 +51,7 @@ Result<void> StepLife::live(const Operation& op) {
     ledger_.note(event::started(node_.name, generation));
     around_.observer->step_started(node_.name, generation);
     const Operation limited = node_.timeout ? op.within(*node_.timeout) : op;
+    deadline_ = limited.deadline;
     const auto done = guard(Error::Kind::invalid, "internal error in a step of type " + node_.type,
                             [&] { return attempt(limited); });
     if (context_.journal_error()) return fail(*context_.journal_error());
@@ -154,8 +153,7 @@ Result<void> StepLife::check_outputs(plan::Verification& proof) const {
 }
 
 Result<bool> StepLife::try_again(const Operation& op, const Error& error) {
-  const bool transient = error.kind == Error::Kind::unavailable;
-  if (!transient || attempts_ > node_.retry.times || op.stop.stop_requested()) {
+  if (!is_transient(error) || attempts_ > node_.retry.times || op.stop.stop_requested()) {
     TRY_DO(end_with(op, error));
     return false;
   }
@@ -164,9 +162,7 @@ Result<bool> StepLife::try_again(const Operation& op, const Error& error) {
   const auto longest = std::min(node_.retry.backoff * (std::int64_t{1} << doublings), backoff_max);
   const auto bound = static_cast<std::uint64_t>(std::max<std::int64_t>(longest.count(), 1));
   const auto wait = std::chrono::nanoseconds(around_.random->below(bound));
-  Error masked = error;
-  masked.what = around_.launcher->masked(error.what);
-  ledger_.note(event::retry(node_.name, masked, wait));
+  ledger_.note(event::retry(node_.name, masked(*around_.launcher, error), wait));
   if (const auto waited = op.pause(wait); !waited) {
     TRY_DO(end_with(op, waited.error()));
     return false;
@@ -174,15 +170,21 @@ Result<bool> StepLife::try_again(const Operation& op, const Error& error) {
   return true;
 }
 
+// A step may have shorter limits of its own: what they end is for the step to say.
+bool StepLife::ended_by_its_timeout(const Error& error) const {
+  return node_.timeout && error.kind == Error::Kind::cancelled &&
+         error.effective_code() == Error::Code::timeout &&
+         around_.clock->boot() >= deadline_ - deadline_slack;
+}
+
 Result<void> StepLife::end_with(const Operation& op, Error error) {
   if (op.stop.stop_requested()) {
     ledger_.note(event::stopped(node_.name, took()));
     return {};
   }
-  error.what = around_.launcher->masked(error.what);
-  error.hint = around_.launcher->masked(error.hint);
-  if (error.effective_code() == Error::Code::timeout) {
-    error.what = fmt::format("not done within {} ({})", limit_text(node_), error.what);
+  error = masked(*around_.launcher, std::move(error));
+  if (ended_by_its_timeout(error)) {
+    error.what = fmt::format("not done within {} ({})", human_duration(*node_.timeout), error.what);
     if (error.hint.empty())
       error.hint = "raise `timeout:` of the step, or find out what it waits for";
   }

@@ -30,6 +30,7 @@ class StepLife {
   Result<plan::Verification> prove(const Operation& op, plan::Step& step);
   Result<void> check_outputs(plan::Verification& proof) const;
   Result<bool> try_again(const Operation& op, const Error& error);
+  bool ended_by_its_timeout(const Error& error) const;
   Result<void> end_with(const Operation& op, Error error);
   std::chrono::nanoseconds took() const { return around_.clock->boot() - began_; }
 
@@ -37,8 +38,8 @@ class StepLife {
   Ledger& ledger_;
   const plan::StepNode& node_;
   RunContext context_;
-  int attempts_ = 0;  // of this life
-  std::chrono::nanoseconds began_{};
+  int attempts_ = 0;                               // of this life
+  std::chrono::nanoseconds began_{}, deadline_{};  // of this attempt
   Value observed_outputs_;
   std::vector<plan::Check> failed_checks_;
 };

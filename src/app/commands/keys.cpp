@@ -15,6 +15,11 @@ struct Given {
   unsigned slot = 0;
 };
 
+std::string shown_label(const repo::KeyRecord& key) {
+  const bool both = !key.label.empty() && !key.recipient.empty();
+  return printable(key.label + (both ? ", " : "") + key.recipient);
+}
+
 Result<int> list_keys(const Operation& op, Program& program) {
   TRY(Opened opened, program.open_repository(op));
   TRY(const std::vector<repo::KeyRecord> keys, opened.repository->keys(op));
@@ -25,10 +30,11 @@ Result<int> list_keys(const Operation& op, Program& program) {
     row.set("slot", std::int64_t{key.slot});
     row.set("kind", key.kind);
     row.set("label", printable(key.label));
+    if (!key.recipient.empty()) row.set("recipient", printable(key.recipient));
     row.set("created", rfc3339(key.created));
     items.push(std::move(row));
     table.rows.push_back(
-        {std::to_string(key.slot), key.kind, printable(key.label), rfc3339(key.created)});
+        {std::to_string(key.slot), key.kind, shown_label(key), rfc3339(key.created)});
   }
   Value document;
   document.set("items", std::move(items));

@@ -51,7 +51,7 @@ Result<std::string> find_program(const std::string& name, const std::string& pat
     if (end > at && runnable(candidate)) return candidate;
     at = end + 1;
   }
-  return fail(Error::Kind::not_found, "program " + printable(name) + " is not installed",
+  return fail(Error::Kind::invalid, "program " + printable(name) + " is not installed",
               "install it, or add its folder to PATH (sought in " + path + ")");
 }
 

@@ -197,14 +197,18 @@ TEST_F(LauncherTest, OutputBeyondTheLimitIsCutAndSaid) {
   EXPECT_THAT(done->errors, HasSubstr("stderr was cut at 1000 bytes"));
 }
 
-TEST_F(LauncherTest, AProgramThatIsMissingIsNotFound) {
+TEST_F(LauncherTest, AProgramThatIsNotInstalledIsForAPersonToMend) {
   Command command;
   command.argv = {"no-such-program-4711"};
   auto done = launcher_->run(op_, command);
   ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().kind, Error::Kind::not_found);
+  EXPECT_EQ(done.error().kind, Error::Kind::invalid);
   EXPECT_THAT(done.error().what, HasSubstr("no-such-program-4711"));
   EXPECT_THAT(done.error().hint, HasSubstr("PATH"));
+  command.argv = {"/no/such/program"};  // another program may be about to make that
+  done = launcher_->run(op_, command);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, Error::Kind::not_found);
 }
 
 TEST_F(LauncherTest, AMissingWorkingFolderIsNamed) {

@@ -79,7 +79,7 @@ Result<std::string> secret_of(const Operation& op, const Value& place,
     const std::string& name = place.at("env").string();
     const char* text = std::getenv(name.c_str());
     if (text == nullptr) {
-      return fail(Error::Kind::not_found, "environment variable " + name + " is not set",
+      return fail(Error::Kind::invalid, "environment variable " + name + " is not set",
                   "set it to the secret that " + place.mark().text() + " asks for");
     }
     return std::string(text);

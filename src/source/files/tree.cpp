@@ -89,7 +89,7 @@ Error system_error(int number, std::string_view what) {
       return {Kind::conflict, text, "", {}};
     case ENOSPC:
     case EDQUOT:
-      return {Kind::denied, text, "make room and start again", Error::Code::no_space};
+      return {Kind::unavailable, text, "make room and start again", Error::Code::no_space};
     case EINVAL:
     case ENOTDIR:
     case ELOOP:

@@ -169,7 +169,10 @@ class ExecStep final : public plan::Step {
     const std::string path = program(words.front().string());
     if (path.find('/') != std::string::npos) {
       if (access(path.c_str(), X_OK) == 0) return {};
-      return fail(Error::Kind::not_found, "exec: no program at " + printable(path),
+      // What belongs to the bundle is there or will never be; the rest may be made by a step.
+      const bool ours = path.starts_with(context_.bundle_directory() + "/");
+      return fail(ours ? Error::Kind::invalid : Error::Kind::not_found,
+                  "exec: no program at " + printable(path),
                   "relative paths are below the plan's folder; is it executable?");
     }
     const Value& own = config_.at("env").at("PATH");
@@ -180,7 +183,7 @@ class ExecStep final : public plan::Step {
       if (access((folders.substr(at, end - at) + "/" + path).c_str(), X_OK) == 0) return {};
       at = end + 1;
     }
-    return fail(Error::Kind::not_found, "exec: program " + printable(path) + " is not installed",
+    return fail(Error::Kind::invalid, "exec: program " + printable(path) + " is not installed",
                 "install it on this machine, or name its path");
   }
 

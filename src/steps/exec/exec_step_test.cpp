@@ -269,6 +269,9 @@ TEST(ExecStep, PreflightNamesTheProgramThatIsMissing) {
   const auto missing = stage.step(config)->preflight(stage.op);
   ASSERT_FALSE(missing);
   EXPECT_THAT(missing.error().what, HasSubstr(stage.scratch / "recovery/not-there"));
+  EXPECT_EQ(missing.error().kind, Error::Kind::invalid);  // no other step can bring it
+  config.set("run", Value(Value::List{Value("/srv/not-restored-yet/bin/start")}));
+  EXPECT_EQ(stage.step(config)->preflight(stage.op).error().kind, Error::Kind::not_found);
   config.set("run", Value(Value::List{Value("no-such-program-anywhere")}));
   EXPECT_THAT(stage.step(config)->preflight(stage.op).error().what,
               HasSubstr("no-such-program-anywhere is not installed"));

@@ -1,0 +1,133 @@
+#include "run/rehearsal.h"
+
+#include "run/fake_engine.h"
+#include "run/report.h"
+#include "schema/json.h"
+
+namespace lifeboat::run {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+Value config(const std::string& value) {
+  Value config;
+  config.set("value", value);
+  return config;
+}
+
+// The database server that `server` starts; `user` connects to it in preflight, by a literal URL.
+class LiteralUrl : public testing::Test {
+ protected:
+  LiteralUrl() {
+    engine_.world.set_hook("user", [this](const Operation&, const std::string& verb) {
+      const bool connects = verb == "preflight" || verb == "observe";
+      if (!connects || engine_.world.effect("server").done) return Result<void>();
+      return Result<void>(fail(complaint_));
+    });
+  }
+  plan::Plan plan(std::vector<std::string> after) {
+    return plan_of({effect_node("server", config("up")),
+                    effect_node("user", config("alice"), std::move(after))});
+  }
+
+  FakeEngine engine_{1};
+  Error complaint_{Error::Kind::unavailable, "10.0.0.7:5432: connection refused", ""};
+};
+
+TEST_F(LiteralUrl, AServerThatAnEarlierStepStartsDoesNotRefuseTheRun) {
+  for (const auto kind : {Error::Kind::unavailable, Error::Kind::not_found}) {
+    complaint_.kind = kind;
+    const auto dry = engine_.dry_run(plan({"server"}));
+    ASSERT_TRUE(dry) << dry.error().what;
+    EXPECT_TRUE(dry->ready());
+    EXPECT_THAT(render_text(*dry, 200), HasSubstr("user    unknown       known once server is done "
+                                                  "(now: 10.0.0.7:5432: connection refused)"));
+  }
+  const auto outcome = engine_.begin(plan({"server"}));
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_TRUE(make_report(*outcome).recovered);
+}
+
+TEST_F(LiteralUrl, NorDoesItRefuseTheResume) {
+  engine_.world.set_hook("server", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "apply") return {};
+    return fail(Error::Kind::denied, "no permission");
+  });
+  const auto first = engine_.begin(plan({"server"}));
+  ASSERT_TRUE(first) << first.error().what;
+  EXPECT_FALSE(make_report(*first).recovered);
+  engine_.world.set_hook("server", {});
+  const auto again = engine_.resume();
+  ASSERT_TRUE(again) << again.error().what;
+  EXPECT_TRUE(make_report(*again).recovered);
+}
+
+TEST_F(LiteralUrl, AServerThatNobodyStartsDoes) {
+  const auto outcome = engine_.begin(plan({}));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Error::Code::not_ready);
+  EXPECT_THAT(outcome.error().what, HasSubstr("user: 10.0.0.7:5432: connection refused"));
+}
+
+TEST_F(LiteralUrl, WhatNoEarlierStepCanMendIsAProblemWhateverComesBefore) {
+  complaint_ = {Error::Kind::denied, "the password is wrong", ""};
+  const auto outcome = engine_.begin(plan({"server"}));
+  ASSERT_FALSE(outcome);
+  EXPECT_THAT(outcome.error().what, HasSubstr("1 of 2 steps would not work"));
+  EXPECT_THAT(outcome.error().what, HasSubstr("user: the password is wrong"));
+}
+
+// A step that was given a secret and puts it wherever it can.
+TEST(Rehearsal, ASecretInputIsShownNowhereInADryRun) {
+  FakeEngine engine(2);
+  auto pins = engine.pins(plan_of({effect_node("quiet", config("${inputs.password}")),
+                                   effect_node("loud", config("${inputs.password}")),
+                                   effect_node("later", config("x"), {"quiet"})}));
+  pins.inputs.set("password", Value("planted-secret").taint());
+  const auto complain = [](Error::Kind kind) {
+    return [kind](const Operation&, const std::string& verb) -> Result<void> {
+      if (verb != "preflight") return {};
+      return fail(kind, "planted-secret is wrong", "try another than planted-secret");
+    };
+  };
+  engine.world.set_hook("loud", complain(Error::Kind::denied));
+  engine.world.set_hook("later", complain(Error::Kind::unavailable));
+  const auto dry = engine.dry_run(pins);
+  ASSERT_TRUE(dry) << dry.error().what;
+  const std::string shown = render_text(*dry, 500) + to_json(to_value(*dry));
+  EXPECT_THAT(shown, HasSubstr("fake:***"));
+  EXPECT_THAT(shown, HasSubstr("*** is wrong -> try another than ***"));
+  EXPECT_THAT(shown, HasSubstr("(now: *** is wrong)"));
+  EXPECT_THAT(shown, Not(HasSubstr("planted-secret")));
+}
+
+TEST(Rehearsal, ASecretInAHintIsNotInTheRefusal) {
+  FakeEngine engine(3);
+  auto pins = engine.pins(plan_of({effect_node("loud", config("${inputs.password}"))}));
+  pins.inputs.set("password", Value("planted-secret").taint());
+  engine.world.set_hook("loud", [](const Operation&, const std::string&) -> Result<void> {
+    return fail(Error::Kind::denied, "wrong", "try another than planted-secret");
+  });
+  const auto refused = engine.begin(engine.op(), pins);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("wrong -> try another than ***"));
+}
+
+TEST_F(LiteralUrl, AServerThatIsDoneAndDoesNotAnswerRefusesTheResume) {
+  // Done, and gone again before the run goes on.
+  engine_.world.set_hook("user", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "apply") return {};
+    return fail(Error::Kind::denied, "no permission");
+  });
+  ASSERT_TRUE(engine_.begin(plan({"server"})));
+  engine_.world.set_hook("user", [this](const Operation&, const std::string&) -> Result<void> {
+    return fail(complaint_);
+  });
+  const auto again = engine_.resume();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Error::Code::not_ready);
+}
+
+}  // namespace
+}  // namespace lifeboat::run
