@@ -1,7 +1,6 @@
 #include "app/recovery.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>  // mkdtemp
 
 #include "app/registry.h"
 #include "app/version.h"
@@ -11,25 +10,10 @@
 
 namespace lifeboat::app {
 
-Result<TemporaryFolder> TemporaryFolder::make() {
-  std::error_code error;
-  std::string path = std::filesystem::temp_directory_path(error) / "lifeboat.XXXXXX";
-  if (error || ::mkdtemp(path.data()) == nullptr) {
-    return fail(Error::Kind::unavailable, "no temporary folder can be made at " + path,
-                "set TMPDIR to a folder with some space");
-  }
-  return TemporaryFolder(std::move(path));
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;  // what is left is in the temporary folder of the machine
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-}
-
 Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program& program,
                                                     const RecoveryRequest& request) {
   TRY(Opened opened, program.open_repository(op));
-  TRY(TemporaryFolder folder, TemporaryFolder::make());
+  TRY(TemporaryFolder folder, TemporaryFolder::make("bundle"));
   auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
   TRY_DO(made->choose_point(op, request.point));
   if (program.options.config.empty()) {
@@ -50,7 +34,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program
 Result<std::unique_ptr<Recovery>> Recovery::prepare_resume(const Operation& op, Program& program,
                                                            const std::string& run) {
   TRY(Opened opened, program.open_repository(op));
-  TRY(TemporaryFolder folder, TemporaryFolder::make());
+  TRY(TemporaryFolder folder, TemporaryFolder::make("bundle"));
   auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
   TRY(const run::Outcome begun, run::read_run(op, made->repository(), run));
   made->pins_ = begun.state.pins;

@@ -7,32 +7,16 @@
 // Threads: one.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "app/program.h"
+#include "base/temporary_folder.h"
 #include "run/engine.h"
 #include "steps/restore/restore_step.h"
 
 namespace lifeboat::app {
-
-// A private folder that goes with its owner.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> make();
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::move(other.path_)) {
-    other.path_.clear();
-  }
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  ~TemporaryFolder();
-  const std::string& path() const { return path_; }
-
- private:
-  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 struct RecoveryRequest {
   std::string plan;                 // "" is right when the platform has one plan only

@@ -9,25 +9,13 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/descriptor.h"
+
 namespace lifeboat::backup {
 namespace {
 
 // Bundles are configuration: a plan that names gigabytes has made a mistake.
 constexpr std::uint64_t bundle_file_limit_bytes = 64u << 20;
-
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 tl::unexpected<Error> file_error(const std::string& path) {
   const int error = errno;
@@ -41,9 +29,9 @@ tl::unexpected<Error> file_error(const std::string& path) {
 
 Result<void> store_file(const Operation& op, capture::Sink& sink, const std::string& name,
                         const std::string& path) {
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status{};
-  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return file_error(path);
+  if (!file.open() || ::fstat(file.number(), &status) != 0) return file_error(path);
   if (!S_ISREG(status.st_mode) ||
       static_cast<std::uint64_t>(status.st_size) > bundle_file_limit_bytes) {
     return fail(Error::Kind::invalid,
@@ -61,7 +49,7 @@ Result<void> store_file(const Operation& op, capture::Sink& sink, const std::str
   TRY_DO(sink.begin(op, item));
   Bytes buffer(1u << 20);
   for (;;) {
-    const ssize_t got = ::read(file.fd(), buffer.data(), buffer.size());
+    const ssize_t got = ::read(file.number(), buffer.data(), buffer.size());
     if (got < 0) return file_error(path);
     if (got == 0) break;
     TRY_DO(sink.write(op, ByteView(buffer).first(static_cast<std::size_t>(got))));
@@ -90,19 +78,16 @@ Result<void> unpack_file(const Operation& op, capture::Feed& feed, const capture
                          const std::filesystem::path& target) {
   TRY_DO(make_folder(target.parent_path()));
   const bool program = item.file && (item.file->mode & 0100) != 0;
-  const File file(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                         program ? 0700 : 0600));
-  if (file.fd() < 0) return file_error(target);
+  const Descriptor file(::open(target.c_str(),
+                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                               program ? 0700 : 0600));
+  if (!file.open()) return file_error(target);
   TRY(std::unique_ptr<capture::Reader> reader, feed.open(op, item));
   Bytes buffer(1u << 20);
   for (;;) {
     TRY(const std::size_t got, reader->read(op, buffer));
     if (got == 0) return {};
-    for (std::size_t at = 0; at < got;) {
-      const ssize_t put = ::write(file.fd(), buffer.data() + at, got - at);
-      if (put < 0) return file_error(target);
-      at += static_cast<std::size_t>(put);
-    }
+    if (!write_all(file.number(), ByteView(buffer).first(got))) return file_error(target);
   }
 }
 

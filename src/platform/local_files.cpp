@@ -1,7 +1,8 @@
 // The bundle's closure. What a person names must be there; what steps mention ("bin/start.sh" in an
 // argument) is taken when it is there, because a recovery without it would only fail later. Too
-// much is harmless: the bundle is sealed like all else. Secrets that come from files are not taken:
-// what opens the platform does not travel with it.
+// much is harmless: the bundle is sealed like all else. Of sources only the certificates that they
+// trust are taken, what they read is theirs to capture. Secrets that come from files are not taken,
+// by whatever path they are named: what opens the platform does not travel with it.
 #include <filesystem>
 #include <set>
 
@@ -87,9 +88,9 @@ class Closure {
   }
 
   Result<void> add(const fs::path& path) {
-    const std::string name = path.lexically_normal().string();
-    if (!fs::is_regular_file(root_ / path) || secrets_.contains(name)) return {};
-    files_.insert(name);
+    const std::string real = fs::weakly_canonical(root_ / path).string();
+    if (!fs::is_regular_file(root_ / path) || secrets_.contains(real)) return {};
+    files_.insert(path.lexically_normal().string());
     if (files_.size() <= files_max) return {};
     return fail(Error::Kind::invalid,
                 "the platform file names more than " + std::to_string(files_max) + " files",
@@ -97,7 +98,7 @@ class Closure {
   }
 
   fs::path root_;
-  std::set<std::string> secrets_;
+  std::set<std::string> secrets_;  // canonical
   std::set<std::string> files_;
 };
 
@@ -113,22 +114,32 @@ Result<void> mention(const Value& config, const Shape& shape, Closure& closure) 
   return done;
 }
 
-// Files that secrets come from, wherever the platform file says so.
+// The certificates that a source trusts: its login needs them in a recovery too.
+Result<void> mention_certificates(const Value& config, Closure& closure) {
+  const std::string file = config.text("ca_file");
+  return file.empty() ? Result<void>{} : closure.mentioned(file, false);
+}
+
+// Files that secrets come from, wherever the platform file says so; canonical paths.
 std::set<std::string> secret_files(const Platform& platform, const Vocabulary& vocabulary) {
   std::set<std::string> files;
-  const auto look = [&](const Value& config, const Record& fields) {
-    walk({config, shape::record(fields), "", ""}, [&](const Visited& node) {
+  const fs::path root(platform.directory);
+  const auto look = [&](const Value& config, const Shape& shape) {
+    walk({config, shape, "", ""}, [&](const Visited& node) {
       const std::string file = secret_file(node);
-      if (!file.empty()) files.insert(fs::path(file).lexically_normal().string());
+      if (!file.empty()) files.insert(fs::weakly_canonical(root / file).string());
       return true;
     });
   };
   for (const auto& [name, entry] : platform.sources) {
-    if (const KnownSource* type = vocabulary.source(entry.type)) look(entry.config, type->fields);
+    const KnownSource* type = vocabulary.source(entry.type);
+    if (type != nullptr) look(entry.config, shape::record(type->fields));
   }
   for (const auto& [name, plan] : platform.plans) {
+    for (const plan::InputField& input : plan.inputs) look(input.fallback, input.shape);
     for (const plan::StepNode& step : plan.steps) {
-      if (const auto* type = vocabulary.steps->find(step.type)) look(step.config, type->fields);
+      const plan::StepType* type = vocabulary.steps->find(step.type);
+      if (type != nullptr) look(step.config, shape::record(type->fields));
     }
   }
   return files;
@@ -142,6 +153,9 @@ Result<std::vector<std::string>> local_files(const Platform& platform,
   const auto work = [&]() -> Result<std::vector<std::string>> {
     Closure closure(fs::path(platform.directory), secret_files(platform, vocabulary));
     for (const std::string& name : platform.include) TRY_DO(closure.named(name));
+    for (const auto& [name, entry] : platform.sources) {
+      TRY_DO(mention_certificates(entry.config, closure));
+    }
     for (const auto& [name, plan] : platform.plans) {
       for (const std::string& file : plan.files) TRY_DO(closure.named(file));
       for (const plan::StepNode& step : plan.steps) {

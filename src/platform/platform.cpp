@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "plan/expression.h"
 #include "platform/yaml.h"
 
@@ -217,20 +218,6 @@ void Reader::plans(const Value& plans) {
   }
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
-
 tl::unexpected<Error> file_error(const std::string& path, int number) {
   const std::string what = "platform file " + printable(path) + ": " + std::strerror(number);
   if (number == ENOENT || number == ENOTDIR) {
@@ -245,7 +232,7 @@ Result<std::string> read_file(const std::string& path) {
   // O_NONBLOCK: opening a pipe would wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat facts{};
-  if (file.get() < 0 || ::fstat(file.get(), &facts) != 0) return file_error(path, errno);
+  if (!file.open() || ::fstat(file.number(), &facts) != 0) return file_error(path, errno);
   if (!S_ISREG(facts.st_mode)) {
     return fail(Error::Kind::invalid, "platform file " + printable(path) + ": not a regular file",
                 "", Error::Code::usage);
@@ -260,7 +247,7 @@ Result<std::string> read_file(const std::string& path) {
   std::string text(yaml_size_max_bytes + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
-    const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
+    const ssize_t got = ::read(file.number(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return file_error(path, errno);
     if (got == 0) break;

@@ -212,6 +212,43 @@ TEST_F(OnDisk, TheBundleTakesWhatIsNamedAndMentionedButNoSecret) {
   EXPECT_THAT(*files, ElementsAre("notes/a.md", "recovery/lib/deep.py", "recovery/start.py"));
 }
 
+TEST_F(OnDisk, TheBundleTakesTheCertificatesThatASourceTrusts) {
+  write("tls/ca.pem", "x");
+  const std::string path =
+      write("lifeboat.yaml", with("sources:\n"
+                                  "  a: { postgres: { url: x, ca_file: tls/ca.pem } }\n"
+                                  "  b: { postgres: { url: x, ca_file: /etc/ssl/ca.pem } }\n"));
+  const auto platform = load_platform(path, test_vocabulary());
+  ASSERT_TRUE(platform) << platform.error().what;
+  const auto files = local_files(*platform, test_vocabulary());
+  ASSERT_TRUE(files) << files.error().what;
+  EXPECT_THAT(*files, ElementsAre("tls/ca.pem"));
+}
+
+TEST_F(OnDisk, NoSecretIsInTheBundleByWhateverPathItIsNamed) {
+  for (const char* name : {"keys/input", "keys/absolute", "keys/linked", "keys/crooked"}) {
+    write(name, "hunter2");
+  }
+  write("keys/readme", "x");
+  std::filesystem::create_symlink("linked", folder_ / "keys" / "link");
+  const std::string path =
+      write("lifeboat.yaml",
+            with("include: [keys]\nsources:\n"
+                 "  a: { postgres: { url: x, password: { file: \"" +
+                 (folder_ / "keys" / "absolute").string() +
+                 "\" } } }\n"
+                 "  b: { postgres: { url: x, password: { file: keys/link } } }\n"
+                 "  c: { postgres: { url: x, password: { file: ./keys/../keys/crooked } } }\n"
+                 "plans:\n  p:\n"
+                 "    inputs: { t: { type: secret, default: { file: keys/input } } }\n"
+                 "    steps:\n      a: { run: { text: x } }\n"));
+  const auto platform = load_platform(path, test_vocabulary());
+  ASSERT_TRUE(platform) << platform.error().what;
+  const auto files = local_files(*platform, test_vocabulary());
+  ASSERT_TRUE(files) << files.error().what;
+  EXPECT_THAT(*files, ElementsAre("keys/readme"));
+}
+
 TEST_F(OnDisk, AFileThatIsNamedMustBeThereAndBelow) {
   const auto missing =
       load_platform(write("a.yaml", with("include: [none.txt]\n")), test_vocabulary());

@@ -18,6 +18,7 @@ inline Vocabulary test_vocabulary() {
   postgres.fields.name = "postgres";
   postgres.fields.fields = {plan::test_field("url", shape::string(), true),
                             plan::test_field("password", shape::secret()),
+                            plan::test_field("ca_file", shape::string()),
                             plan::test_field("jobs", shape::integer()),
                             plan::test_field("databases", shape::string_or_list()),
                             plan::test_field("wait", shape::duration())};

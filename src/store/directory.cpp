@@ -19,6 +19,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/descriptor.h"
 #include "base/mutex.h"
 #include "base/random.h"
 
@@ -28,24 +29,6 @@ namespace {
 constexpr auto stale_after = std::chrono::hours(24);
 constexpr const char* temporary_folder = "tmp";
 constexpr int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  explicit operator bool() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // The entries of a folder, without "." and "..".  Answers an errno, 0 when all were read.
 int read_entries(int folder, std::vector<std::string>& leaves) {
@@ -117,7 +100,7 @@ tl::unexpected<Error> DirectoryStore::failed(const std::string& what, int error,
   if (error == ENOSPC || error == EDQUOT) {
     struct statvfs space{};
     std::string figures;
-    if (::fstatvfs(root_.get(), &space) == 0) {
+    if (::fstatvfs(root_.number(), &space) == 0) {
       figures = fmt::format(" ({} bytes needed, {} free)", needed,
                             std::uint64_t{space.f_bavail} * space.f_frsize);
     }
@@ -135,25 +118,25 @@ tl::unexpected<Error> DirectoryStore::failed(const std::string& what, int error,
 }
 
 Descriptor DirectoryStore::step(const Place& place, bool may_make) {
-  Descriptor next(::openat(place.folder.get(), place.leaf.c_str(), folder_flags));
-  if (next || errno != ENOENT || !may_make) return next;
-  if (::mkdirat(place.folder.get(), place.leaf.c_str(), 0700) != 0 && errno != EEXIST) {
+  Descriptor next(::openat(place.folder.number(), place.leaf.c_str(), folder_flags));
+  if (next.open() || errno != ENOENT || !may_make) return next;
+  if (::mkdirat(place.folder.number(), place.leaf.c_str(), 0700) != 0 && errno != EEXIST) {
     return next;
   }
-  return Descriptor(::openat(place.folder.get(), place.leaf.c_str(), folder_flags));
+  return Descriptor(::openat(place.folder.number(), place.leaf.c_str(), folder_flags));
 }
 
 Result<Place> DirectoryStore::find(const std::string& name) {
-  Place place{Descriptor(::openat(root_.get(), ".", folder_flags)), {}};
-  if (!place.folder) return failed("cannot be opened", errno);
+  Place place{Descriptor(::openat(root_.number(), ".", folder_flags)), {}};
+  if (!place.folder.open()) return failed("cannot be opened", errno);
   std::string_view rest = name;
   for (std::size_t slash = rest.find('/'); slash != std::string_view::npos;
        slash = rest.find('/')) {
     place.leaf = rest.substr(0, slash);
     Descriptor next = step(place, false);
     // ENOTDIR: an object, or a link, which is not followed; either way no folder of ours.
-    if (!next && (errno == ENOENT || errno == ENOTDIR)) return fail(no_object(name));
-    if (!next) return failed(name, errno);
+    if (!next.open() && (errno == ENOENT || errno == ENOTDIR)) return fail(no_object(name));
+    if (!next.open()) return failed(name, errno);
     place.folder = std::move(next);
     rest.remove_prefix(slash + 1);
   }
@@ -164,25 +147,25 @@ Result<Place> DirectoryStore::find(const std::string& name) {
 // Also a folder that exists may be another writer's of this very moment, not on disk yet: the
 // first time that a folder is met, the one above it is synced.
 Result<Place> DirectoryStore::make(const std::string& name) {
-  Place place{Descriptor(::openat(root_.get(), ".", folder_flags)), {}};
-  if (!place.folder) return failed("cannot be opened", errno);
+  Place place{Descriptor(::openat(root_.number(), ".", folder_flags)), {}};
+  if (!place.folder.open()) return failed("cannot be opened", errno);
   std::size_t start = 0;
   for (std::size_t slash = name.find('/'); slash != std::string::npos;
        slash = name.find('/', start)) {
     place.leaf = name.substr(start, slash - start);
     Descriptor next = step(place, true);
-    if (!next && errno == ENOTDIR) {
+    if (!next.open() && errno == ENOTDIR) {
       return fail(Error::Kind::denied,
                   fmt::format("{}: {} is no folder", describe(), name.substr(0, slash)),
                   "something else wrote there: move it away, and run 'lifeboat check'");
     }
-    if (!next) return failed("folder of " + name, errno, 4096);
+    if (!next.open()) return failed("folder of " + name, errno, 4096);
     const auto known = [&] {
       const MutexLock lock(mutex_);
       return durable_.contains(std::string_view(name).substr(0, slash));
     };
     if (!known()) {
-      if (::fsync(place.folder.get()) != 0) return failed("folder of " + name, errno, 4096);
+      if (::fsync(place.folder.number()) != 0) return failed("folder of " + name, errno, 4096);
       const MutexLock lock(mutex_);
       durable_.insert(name.substr(0, slash));
     }
@@ -194,10 +177,10 @@ Result<Place> DirectoryStore::make(const std::string& name) {
 }
 
 Result<Descriptor> DirectoryStore::open_temporaries() {
-  Place place{Descriptor(::openat(root_.get(), ".", folder_flags)), temporary_folder};
-  if (!place.folder) return failed("cannot be opened", errno);
+  Place place{Descriptor(::openat(root_.number(), ".", folder_flags)), temporary_folder};
+  if (!place.folder.open()) return failed("cannot be opened", errno);
   Descriptor folder = step(place, true);
-  if (!folder) return failed(temporary_folder, errno, 4096);
+  if (!folder.open()) return failed(temporary_folder, errno, 4096);
   return folder;
 }
 
@@ -220,11 +203,11 @@ Result<void> DirectoryStore::write_all(const Operation& op, int file, const std:
 Result<Put> DirectoryStore::link_object(const Place& temporary, const std::string& name,
                                         ByteView bytes) {
   TRY(const Place place, make(name));
-  const bool linked = ::linkat(temporary.folder.get(), temporary.leaf.c_str(), place.folder.get(),
-                               place.leaf.c_str(), 0) == 0;
+  const bool linked = ::linkat(temporary.folder.number(), temporary.leaf.c_str(),
+                               place.folder.number(), place.leaf.c_str(), 0) == 0;
   if (!linked && errno != EEXIST) return failed(name, errno, bytes.size());
   // Also when another was first: what is built on its object must not outlive it.
-  if (::fsync(place.folder.get()) != 0) return failed(name, errno, bytes.size());
+  if (::fsync(place.folder.number()) != 0) return failed(name, errno, bytes.size());
   if (linked) return Put::created;
   TRY(const bool ours, holds(name, bytes));
   return ours ? Put::created : Put::exists;
@@ -235,17 +218,17 @@ Result<Put> DirectoryStore::put(const Operation& op, const std::string& name, By
   TRY_DO(check_name(name));
   TRY(Descriptor folder, open_temporaries());
   const Place temporary{std::move(folder), to_hex(random_.array<16>())};
-  const Descriptor file(::openat(temporary.folder.get(), temporary.leaf.c_str(),
+  const Descriptor file(::openat(temporary.folder.number(), temporary.leaf.c_str(),
                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
-  if (!file) return failed(name, errno, bytes.size());
-  const auto written = write_all(op, file.get(), name, bytes);
+  if (!file.open()) return failed(name, errno, bytes.size());
+  const auto written = write_all(op, file.number(), name, bytes);
   Result<Put> outcome = Put::exists;
   if (written) {
     outcome = link_object(temporary, name, bytes);
   } else {
     outcome = fail(written.error());
   }
-  ::unlinkat(temporary.folder.get(), temporary.leaf.c_str(), 0);
+  ::unlinkat(temporary.folder.number(), temporary.leaf.c_str(), 0);
   return outcome;
 }
 
@@ -253,12 +236,12 @@ Result<Descriptor> DirectoryStore::open_object(const std::string& name) {
   TRY_DO(check_name(name));
   TRY(const Place place, find(name));
   // Non-blocking: a FIFO that somebody left there must not hold us up.
-  Descriptor file(::openat(place.folder.get(), place.leaf.c_str(),
+  Descriptor file(::openat(place.folder.number(), place.leaf.c_str(),
                            O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!file && errno == ENOENT) return fail(no_object(name));
-  if (!file) return failed(name, errno);
+  if (!file.open() && errno == ENOENT) return fail(no_object(name));
+  if (!file.open()) return failed(name, errno);
   struct stat status{};
-  if (::fstat(file.get(), &status) != 0) return failed(name, errno);
+  if (::fstat(file.number(), &status) != 0) return failed(name, errno);
   if (S_ISDIR(status.st_mode)) return fail(no_object(name));
   if (!S_ISREG(status.st_mode)) {
     return fail(Error::Kind::denied, fmt::format("{}: {} is no regular file", describe(), name),
@@ -270,11 +253,12 @@ Result<Descriptor> DirectoryStore::open_object(const std::string& name) {
 Result<bool> DirectoryStore::holds(const std::string& name, ByteView bytes) {
   TRY(const Descriptor file, open_object(name));
   struct stat status{};
-  if (::fstat(file.get(), &status) != 0) return failed(name, errno);
+  if (::fstat(file.number(), &status) != 0) return failed(name, errno);
   if (static_cast<std::uint64_t>(status.st_size) != bytes.size()) return false;
   Bytes buffer(std::min<std::size_t>(bytes.size(), 1u << 20));
   for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t got = ::pread(file.get(), buffer.data(), buffer.size(), static_cast<off_t>(at));
+    const ssize_t got =
+        ::pread(file.number(), buffer.data(), buffer.size(), static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed(name, errno);
     const auto count = std::min(static_cast<std::size_t>(got), bytes.size() - at);
@@ -289,7 +273,7 @@ Result<Bytes> DirectoryStore::get(const Operation& op, const std::string& name,
   TRY_DO(op.proceed());
   TRY(const Descriptor file, open_object(name));
   struct stat status{};
-  if (::fstat(file.get(), &status) != 0) return failed(name, errno);
+  if (::fstat(file.number(), &status) != 0) return failed(name, errno);
   const auto size = static_cast<std::uint64_t>(status.st_size);
   const Range wanted = range.value_or(Range{0, size});
   if (wanted.offset_bytes > size || wanted.length_bytes > size - wanted.offset_bytes) {
@@ -297,7 +281,7 @@ Result<Bytes> DirectoryStore::get(const Operation& op, const std::string& name,
   }
   Bytes bytes(wanted.length_bytes);
   for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t got = ::pread(file.get(), bytes.data() + at, bytes.size() - at,
+    const ssize_t got = ::pread(file.number(), bytes.data() + at, bytes.size() - at,
                                 static_cast<off_t>(wanted.offset_bytes + at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed(name, errno);
@@ -311,7 +295,7 @@ Result<std::uint64_t> DirectoryStore::size(const Operation& op, const std::strin
   TRY_DO(op.proceed());
   TRY(const Descriptor file, open_object(name));
   struct stat status{};
-  if (::fstat(file.get(), &status) != 0) return failed(name, errno);
+  if (::fstat(file.number(), &status) != 0) return failed(name, errno);
   return static_cast<std::uint64_t>(status.st_size);
 }
 
@@ -321,11 +305,11 @@ Result<void> DirectoryStore::remove(const Operation& op, const std::string& name
   auto place = find(name);
   if (!place && place.error().kind == Error::Kind::not_found) return {};
   if (!place) return fail(std::move(place).error());
-  if (::unlinkat(place->folder.get(), place->leaf.c_str(), 0) != 0) {
+  if (::unlinkat(place->folder.number(), place->leaf.c_str(), 0) != 0) {
     // A folder is no object: the object is absent.
     if (errno != ENOENT && errno != EISDIR) return failed(name, errno);
   }
-  if (::fsync(place->folder.get()) != 0) return failed(name, errno);
+  if (::fsync(place->folder.number()) != 0) return failed(name, errno);
   return {};
 }
 
@@ -336,11 +320,12 @@ Result<void> DirectoryStore::list_folder(const Operation& op, const std::string&
   if (!place && place.error().kind == Error::Kind::not_found) return {};
   if (!place) return fail(std::move(place).error());
   std::vector<std::string> leaves;
-  if (const int error = read_entries(place->folder.get(), leaves)) return failed(prefix, error);
+  if (const int error = read_entries(place->folder.number(), leaves)) return failed(prefix, error);
   for (const std::string& leaf : leaves) {
     if (!check_name(prefix + leaf)) continue;
     struct stat status{};
-    if (::fstatat(place->folder.get(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (::fstatat(place->folder.number(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+      continue;
     if (S_ISDIR(status.st_mode)) TRY_DO(list_folder(op, prefix + leaf + "/", names));
     if (S_ISREG(status.st_mode)) names.push_back(prefix + leaf);
   }
@@ -358,16 +343,17 @@ Result<std::vector<std::string>> DirectoryStore::list(const Operation& op,
 
 // Temporaries of processes that died. Young ones may belong to somebody who still writes.
 Result<void> DirectoryStore::remove_stale_temporaries(const Clock& clock) {
-  const Descriptor folder(::openat(root_.get(), temporary_folder, folder_flags));
-  if (!folder) return errno == ENOENT ? Result<void>{} : failed(temporary_folder, errno);
+  const Descriptor folder(::openat(root_.number(), temporary_folder, folder_flags));
+  if (!folder.open()) return errno == ENOENT ? Result<void>{} : failed(temporary_folder, errno);
   std::vector<std::string> leaves;
-  if (const int error = read_entries(folder.get(), leaves)) return failed(temporary_folder, error);
+  if (const int error = read_entries(folder.number(), leaves))
+    return failed(temporary_folder, error);
   const auto oldest = std::chrono::nanoseconds(clock.wall().ns) - stale_after;
   for (const std::string& leaf : leaves) {
     struct stat status{};
-    if (::fstatat(folder.get(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (::fstatat(folder.number(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (S_ISREG(status.st_mode) && std::chrono::seconds(status.st_mtim.tv_sec) < oldest) {
-      ::unlinkat(folder.get(), leaf.c_str(), 0);
+      ::unlinkat(folder.number(), leaf.c_str(), 0);
     }
   }
   return {};
@@ -406,7 +392,7 @@ Result<void> make_root(const std::filesystem::path& path) {
   }
   const auto above = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const Descriptor folder(::open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) return cannot_open(above, errno);
+  if (!folder.open() || ::fsync(folder.number()) != 0) return cannot_open(above, errno);
   return {};
 }
 
@@ -416,7 +402,7 @@ Result<std::unique_ptr<Store>> open_directory(const std::filesystem::path& path,
                                               const Clock& clock) {
   if (create) TRY_DO(make_root(path));
   Descriptor root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root) return cannot_open(path, errno);
+  if (!root.open()) return cannot_open(path, errno);
   auto store = std::make_unique<DirectoryStore>(path, std::move(root));
   // Only a convenience: whoever may only read must still be able to open.
   (void)store->remove_stale_temporaries(clock);

@@ -17,6 +17,7 @@
 #include <set>
 #include <thread>
 
+#include "base/temporary_folder.h"
 #include "client/process/descriptor.h"
 #include "client/process/masker.h"
 #include "client/process/process_tree.h"
@@ -114,7 +115,8 @@ Result<pid_t> spawn_supervisor(const std::string& self, const std::string& owner
   std::string program = self, word = "supervise";
   std::string variable = std::string(process::owner_variable) + "=" + owner;
   std::array<char*, 3> argv{program.data(), word.data(), nullptr};
-  std::array<char*, 2> env{variable.data(), nullptr};
+  std::string temporary = "TMPDIR=" + TemporaryFolder::disk_folder();
+  std::array<char*, 3> env{variable.data(), temporary.data(), nullptr};
   pid_t pid = 0;
   const int error = posix_spawn(&pid, self.c_str(), &files, &attributes, argv.data(), env.data());
   posix_spawn_file_actions_destroy(&files);

@@ -1,7 +1,7 @@
 // client/process/launcher.h - Starts programs so that none outlives us and none sees a secret.
 //
-// Every child gets an environment of exactly what is asked for, a private HOME (a 0700 temporary
-// folder, gone afterwards) unless one is given, its own process group under a small supervisor (our
+// Every child gets an environment of exactly what is asked for, a private HOME (a TemporaryFolder,
+// gone afterwards) unless one is given, its own process group under a small supervisor (our
 // own binary, `lifeboat supervise`), and its input by pipe. The supervisor ends the whole tree when
 // we die: it holds the read end of a pipe whose write end dies with us, and is the sub-reaper of
 // whatever the child forks. Only what leaves by setsid on purpose stays (adopted: allowed only with

@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "base/temporary_folder.h"
 #include "client/process/masker.h"
 #include "client/process/process_tree.h"
 #include "test_places.h"
@@ -112,7 +113,7 @@ TEST_F(LauncherTest, EnvironmentIsExactlyWhatWasAsked) {
                                                     {"TOKEN", "very secret"},
                                                     {"TZ", "UTC"}};
   EXPECT_EQ(seen, expected);
-  EXPECT_THAT(home, HasSubstr("/lifeboat-"));
+  EXPECT_THAT(home, HasSubstr("/lifeboat.child."));
   EXPECT_FALSE(std::filesystem::exists(home)) << "the private HOME is gone afterwards";
 }
 
@@ -139,7 +140,8 @@ TEST_F(LauncherTest, SecretsStandInNoArgumentAndNoEnvironmentOfTheSupervisor) {
   }
   std::ifstream in("/proc/" + std::to_string(supervisors.front()) + "/environ");
   const std::string environment{std::istreambuf_iterator<char>(in), {}};
-  EXPECT_EQ(environment, "LIFEBOAT_SUPERVISOR=" + owner_ + '\0');
+  EXPECT_EQ(environment, "LIFEBOAT_SUPERVISOR=" + owner_ + '\0' +
+                             "TMPDIR=" + TemporaryFolder::disk_folder() + '\0');
 }
 
 TEST_F(LauncherTest, LivingFindsASupervisorOnlyWhileItWorks) {

@@ -18,10 +18,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <set>
 
 #include "base/clock.h"
+#include "base/temporary_folder.h"
 #include "client/process/descriptor.h"
 #include "client/process/launcher.h"
 #include "client/process/process_tree.h"
@@ -47,18 +47,16 @@ class Belongings {
  public:
   ~Belongings() {
     for (const std::string& file : files_) wipe(file);
-    std::error_code ignored;
-    for (const std::string& folder : folders_) std::filesystem::remove_all(folder, ignored);
   }
 
   // Makes HOME and the secret files and names them in the environment. False: errno tells.
   bool make(Spec& spec) {
-    if (spec.home.empty() && !make_folder(temporary_folder(), spec.home)) return false;
+    if (spec.home.empty() && !make_folder(TemporaryFolder::Place::disk, spec.home)) return false;
     spec.env["HOME"] = spec.home;
     if (spec.directory.empty()) spec.directory = spec.home;
     if (spec.secret_files.empty()) return true;
-    std::string folder;  // memory rather than disk, where there is one
-    if (!make_folder("/dev/shm", folder) && !make_folder(temporary_folder(), folder)) return false;
+    std::string folder;
+    if (!make_folder(TemporaryFolder::Place::memory, folder)) return false;
     for (auto& [variable, content] : spec.secret_files) {
       const std::string path = folder + "/" + variable;
       files_.push_back(path);
@@ -71,13 +69,12 @@ class Belongings {
   }
 
  private:
-  static std::string temporary_folder() { return "/tmp"; }
-
-  bool make_folder(const std::string& base, std::string& made) {
-    std::string pattern = base + "/lifeboat-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr) return false;
-    made = pattern;
-    folders_.push_back(pattern);
+  // Remains of others are for the engine to look for: there is a supervisor for every program.
+  bool make_folder(TemporaryFolder::Place place, std::string& path) {
+    auto made = TemporaryFolder::make_only("child", place);
+    if (!made) return false;
+    path = made->path();
+    folders_.push_back(*std::move(made));
     return true;
   }
 
@@ -91,7 +88,8 @@ class Belongings {
     unlink(path.c_str());
   }
 
-  std::vector<std::string> folders_, files_;
+  std::vector<TemporaryFolder> folders_;
+  std::vector<std::string> files_;
 };
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {

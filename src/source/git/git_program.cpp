@@ -1,15 +1,14 @@
 #include "source/git/git_program.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/bytes.h"
+#include "base/temporary_folder.h"
 #include "client/http/http.h"
 
 namespace lifeboat::source::git {
@@ -19,48 +18,69 @@ using ErrorKind = Error::Kind;
 
 constexpr std::size_t output_limit_bytes = 256u << 20;
 
-// Given to git as its only configuration file; children of git (a remote's upload-pack on this
-// machine) read it too. Memory of git is bounded here: large blobs are streamed, not loaded.
-constexpr const char* configuration = R"([safe]
-  directory = *
-[core]
-  hooksPath = /dev/null
-  fsmonitor = false
-  quotePath = false
-  bigFileThreshold = 16m
-[gc]
-  auto = 0
-[maintenance]
-  auto = false
-[pack]
-  threads = 1
-  windowMemory = 64m
-[protocol]
-  allow = never
-[protocol "file"]
-  allow = always
-[protocol "http"]
-  allow = always
-[protocol "https"]
-  allow = always
-[protocol "ssh"]
-  allow = always
-[http]
-  lowSpeedLimit = 1
-  lowSpeedTime = 60
-[advice]
-  detachedHead = false
-[init]
-  defaultBranch = main
-[transfer]
-  credentialsInUrl = die
-)";
+struct Setting {
+  const char* key;  // section.name
+  const char* value;
+};
+// What git is told, twice: as its only configuration file, which children that forget their
+// environment read too (a remote's upload-pack on this machine), and through the environment, which
+// outweighs what the repository itself says. A repository may belong to somebody else: nothing that
+// its configuration names is run. Memory of git is bounded here: large blobs are streamed.
+constexpr std::array settings{
+    Setting{"safe.directory", "*"},
+    Setting{"core.hooksPath", "/dev/null"},
+    Setting{"core.fsmonitor", "false"},
+    Setting{"core.alternateRefsCommand", "true"},  // the program of that name, which tells nothing
+    Setting{"core.askPass", ""},
+    Setting{"core.quotePath", "false"},
+    Setting{"core.bigFileThreshold", "16m"},
+    Setting{"gc.auto", "0"},
+    Setting{"gc.recentObjectsHook", ""},
+    Setting{"maintenance.auto", "false"},
+    Setting{"receive.autogc", "false"},
+    Setting{"receive.denyCurrentBranch", "refuse"},  // else a push could run filters
+    Setting{"submodule.recurse", "false"},
+    Setting{"pack.threads", "1"},
+    Setting{"pack.windowMemory", "64m"},
+    Setting{"http.lowSpeedLimit", "1"},
+    Setting{"http.lowSpeedTime", "60"},
+    Setting{"advice.detachedHead", "false"},
+    Setting{"init.defaultBranch", "main"},
+    Setting{"transfer.credentialsInUrl", "die"},
+    Setting{"credential.helper", ""},  // none but the one that may follow
+};
 // printf is the shell's own: the password is in no argument of any process.
 constexpr const char* credential_helper =
-    "[credential]\n  helper =\n"
-    R"(  helper = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n')"
-    R"( \"$LIFEBOAT_GIT_USER\" \"$LIFEBOAT_GIT_PASSWORD\"; }; f")"
-    "\n";
+    R"(!f() { test "$1" = get && printf 'username=%s\npassword=%s\n')"
+    R"( "$LIFEBOAT_GIT_USER" "$LIFEBOAT_GIT_PASSWORD"; }; f)";
+
+std::string configuration() {
+  std::string text;
+  for (const Setting& one : settings) {
+    const std::string_view key(one.key);
+    const auto dot = key.find('.');
+    text += fmt::format("[{}]\n  {} = {}\n", key.substr(0, dot), key.substr(dot + 1), one.value);
+  }
+  return text;
+}
+
+void set_in_environment(std::map<std::string, std::string>& env, bool with_helper) {
+  std::size_t count = 0;
+  const auto set = [&](const char* key, const char* value) {
+    env[fmt::format("GIT_CONFIG_KEY_{}", count)] = key;
+    env[fmt::format("GIT_CONFIG_VALUE_{}", count++)] = value;
+  };
+  for (const Setting& one : settings) set(one.key, one.value);
+  if (with_helper) set("credential.helper", credential_helper);
+  env["GIT_CONFIG_COUNT"] = std::to_string(count);
+}
+
+// A push into a folder starts receive-pack there, with an environment that says nothing of ours.
+std::string receive_pack() {
+  std::string words = "--receive-pack=git";
+  for (const Setting& one : settings) words += fmt::format(" -c '{}={}'", one.key, one.value);
+  return words + " receive-pack";
+}
 
 void pass_on(std::map<std::string, std::string>& env, const char* name) {
   const char* value = std::getenv(name);
@@ -171,43 +191,31 @@ Result<Address> read_address(const std::string& text, const std::string& directo
   return address;
 }
 
-Result<ScratchFolder> ScratchFolder::make() {
-  const char* place = std::getenv("TMPDIR");
-  std::string path = std::string(place != nullptr && *place == '/' ? place : "/tmp");
-  path += "/lifeboat-git.XXXXXX";
-  if (mkdtemp(path.data()) == nullptr) {
-    return fail(ErrorKind::unavailable,
-                fmt::format("no temporary folder {}: {}", path, std::strerror(errno)),
-                "TMPDIR says where it is made",
-                errno == ENOSPC ? Error::Code::no_space : Error::Code::automatic);
-  }
-  return ScratchFolder(std::move(path));
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-}
-
 Command GitProgram::command(const GitCall& call) const {
   Command command;
   command.argv = {"git"};
   if (!call.git_dir.empty()) command.argv.push_back("--git-dir=" + call.git_dir);
   command.argv.insert(command.argv.end(), call.args.begin(), call.args.end());
+  if (address_.is_local() && !call.args.empty() && call.args.front() == "push") {
+    command.argv.insert(std::find(command.argv.begin(), command.argv.end(), "push") + 1,
+                        receive_pack());
+  }
   command.env = call.env;
   command.env["GIT_TERMINAL_PROMPT"] = "0";
   command.env["GIT_CONFIG_NOSYSTEM"] = "1";
   command.env["GIT_NO_REPLACE_OBJECTS"] = "1";
   command.env["GIT_OPTIONAL_LOCKS"] = "0";
+  command.env["GIT_NO_LAZY_FETCH"] = "1";  // or a promised object is asked of any program
+  command.env["GIT_ALLOW_PROTOCOL"] = "file:http:https:ssh";
+  command.env["GIT_CEILING_DIRECTORIES"] = TemporaryFolder::disk_folder();  // HOME is below
   command.env["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes";
   if (!address_.ca_file.empty()) command.env["GIT_SSL_CAINFO"] = address_.ca_file;
-  std::string settings = configuration;
+  set_in_environment(command.env, !address_.password.empty());
   if (!address_.password.empty()) {
-    settings += credential_helper;
     command.env["LIFEBOAT_GIT_USER"] = address_.user;
     command.secret_env["LIFEBOAT_GIT_PASSWORD"] = address_.password;
   }
-  command.secret_files["GIT_CONFIG_GLOBAL"] = Secret(settings);
+  command.secret_files["GIT_CONFIG_GLOBAL"] = Secret(configuration());
   if (address_.is_local()) return command;
   for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"}) {
     pass_on(command.env, name);

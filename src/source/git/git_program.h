@@ -2,9 +2,12 @@
 // leaks.
 //
 // Every call has a configuration of its own (no system, user or hook of the machine takes part):
-// no prompts, no hooks, no automatic gc, only the transports file, http, https and ssh. A password
-// reaches git through the environment and a credential helper that prints it, never by an argument
-// or a URL. What git says is turned into an Error by what the caller can do.
+// no prompts, no hooks, no automatic gc, only the transports file, http, https and ssh. It
+// outweighs what a repository says of itself, which may be hostile: no hook, monitor, filter or
+// helper that its configuration names is run. (Filters have no switch: nothing here reads or writes
+// a working tree by the repository's own configuration.)  A password reaches git through the
+// environment and a credential helper that prints it, never by an argument or a URL. What git says
+// is turned into an Error by what the caller can do.
 //
 // Threads: as the Launcher.  Ownership: the Launcher outlives the GitProgram.
 #pragma once
@@ -32,23 +35,6 @@ struct Address {
 // Reads a path, file://, http(s)://, ssh:// or host:path; a login in the URL is moved out of it.
 // Relative paths are below `directory`.  Errors: invalid (another scheme).
 Result<Address> read_address(const std::string& text, const std::string& directory);
-
-// A folder that is gone when this is.
-class ScratchFolder {
- public:
-  static Result<ScratchFolder> make();
-  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::move(other.path_)) {
-    other.path_.clear();
-  }
-  ScratchFolder& operator=(ScratchFolder&&) = delete;
-  ScratchFolder(const ScratchFolder&) = delete;
-  ~ScratchFolder();
-  const std::string& path() const { return path_; }
-
- private:
-  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 struct GitCall {
   std::vector<std::string> args = {};

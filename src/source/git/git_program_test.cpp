@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/bytes.h"
+#include "base/temporary_folder.h"
 #include "source/git/git_source.h"
 #include "source/git/local_repository.h"
 #include "source/git/references.h"
@@ -147,7 +148,7 @@ TEST(GitSourceType, ALoginIsNotSentToAnotherHost) {
 
 TEST(GitPlaces, AnInterruptedInitIsAnEmptyFolderAndAnythingElseIsNot) {
   namespace fs = std::filesystem;
-  const auto folder = ScratchFolder::make();
+  const auto folder = TemporaryFolder::make("git");
   ASSERT_TRUE(folder);
   const std::string path = folder->path() + "/shop.git";
   EXPECT_EQ(look_at(path).place, Place::absent);
@@ -166,17 +167,6 @@ TEST(GitPlaces, AnInterruptedInitIsAnEmptyFolderAndAnythingElseIsNot) {
   fs::remove(path + "/precious");
   fs::create_directories(path + "/objects");
   EXPECT_EQ(look_at(path).place, Place::repository);
-}
-
-TEST(ScratchFolders, AreGoneAfterwards) {
-  std::string path;
-  {
-    const auto folder = ScratchFolder::make();
-    ASSERT_TRUE(folder);
-    path = folder->path();
-    EXPECT_TRUE(std::filesystem::is_directory(path));
-  }
-  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 }  // namespace

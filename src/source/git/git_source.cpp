@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/bytes.h"
+#include "base/temporary_folder.h"
 #include "schema/json.h"
 #include "source/git/local_repository.h"
 
@@ -42,7 +43,7 @@ Result<References> read_manifest(const Operation& op, capture::Feed& feed) {
 
 // A repository elsewhere, fetched whole into a temporary folder.
 struct Mirror {
-  ScratchFolder folder;
+  TemporaryFolder folder;
   LocalRepository repository;
 };
 
@@ -202,7 +203,7 @@ class GitSource final : public Source {
     std::size_t left_out = 0;
     TRY(seen.references, read_remote(op, git_, left_out));
     if (seen.references.marker_id.empty()) return seen;
-    TRY(const ScratchFolder folder, ScratchFolder::make());
+    TRY(const TemporaryFolder folder, TemporaryFolder::make("git"));
     TRY(const LocalRepository scratch, LocalRepository::init(op, git_, folder.path() + "/m.git"));
     TRY_DO(scratch.run(op, {"fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
                             git_.address().url, std::string("+") + marker_ref + ":" + marker_ref}));
@@ -211,7 +212,7 @@ class GitSource final : public Source {
   }
 
   Result<Mirror> fetch(const Operation& op) const {
-    TRY(ScratchFolder folder, ScratchFolder::make());
+    TRY(TemporaryFolder folder, TemporaryFolder::make("git"));
     TRY(LocalRepository scratch, LocalRepository::init(op, git_, folder.path() + "/m.git"));
     std::vector<std::string> args = {"fetch",
                                      "--quiet",
@@ -388,7 +389,7 @@ class GitSource final : public Source {
 
   // The marker travels alone before and after: what is between is one push, of all or nothing.
   Result<void> restore_elsewhere(const Operation& op, const Work& work) {
-    TRY(const ScratchFolder folder, ScratchFolder::make());
+    TRY(const TemporaryFolder folder, TemporaryFolder::make("git"));
     TRY(const LocalRepository scratch, LocalRepository::init(op, git_, folder.path() + "/m.git"));
     Marker marker = work.options.marker;
     marker.done = false;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/random.h"
+#include "base/temporary_folder.h"
 #include "capture/memory_capture.h"
 #include "schema/json.h"
 #include "source/git/git_source.h"
@@ -19,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using git::GitProgram;
-using git::ScratchFolder;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -187,15 +187,16 @@ class GitWorld : public World {
 // A world whose folder goes with it.
 class FolderWorld final : public GitWorld {
  public:
-  explicit FolderWorld(ScratchFolder folder)
+  explicit FolderWorld(TemporaryFolder folder)
       : GitWorld(folder.path(), folder.path() + "/", true), folder_(std::move(folder)) {}
 
  private:
-  ScratchFolder folder_;
+  TemporaryFolder folder_;
 };
 
-LIFEBOAT_SOURCE_CONTRACT(GitFolderContract,
-                         [] { return std::make_unique<FolderWorld>(*ScratchFolder::make()); });
+LIFEBOAT_SOURCE_CONTRACT(GitFolderContract, [] {
+  return std::make_unique<FolderWorld>(*TemporaryFolder::make("git"));
+});
 LIFEBOAT_SOURCE_CONTRACT(GitHttpContract, [] {
   return std::make_unique<GitWorld>(variable("TESTBED_GIT_ROOT"),
                                     variable("TESTBED_GIT_BASE") + "/", false);
@@ -218,7 +219,7 @@ std::string red_ones(const Result<std::vector<Check>>& checks) {
 
 class GitSourceTest : public testing::Test {
  protected:
-  ScratchFolder folder = *ScratchFolder::make();
+  TemporaryFolder folder = *TemporaryFolder::make("git");
   Bench repository{folder.path() + "/original.git"};
 
   std::unique_ptr<Source> open(const std::string& place) {

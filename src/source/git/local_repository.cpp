@@ -5,8 +5,10 @@
 #include <array>
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "base/bytes.h"
+#include "base/temporary_folder.h"
 
 namespace lifeboat::source::git {
 namespace {
@@ -203,13 +205,43 @@ Result<void> LocalRepository::remark(const Operation& op, bool bare,
     moments.remarks.push_back("Git LFS is in use: pointers are captured, the large files are not");
   }
   if (bare) return {};
-  const std::string tree = fs::path(git_dir_).parent_path().string();
-  TRY(const Finished status,
-      attempt(op, {"--work-tree=" + tree, "-C", tree, "status", "--porcelain"}));
-  if (status.status == 0 && !status.output.empty()) {
+  TRY(const auto changed, has_uncommitted(op));
+  if (!changed) {
+    moments.remarks.push_back("whether the working tree has uncommitted changes cannot be told");
+  } else if (*changed) {
     moments.remarks.push_back("uncommitted changes in the working tree are not captured");
   }
   return {};
+}
+
+// `git status` runs the filters that the repository's configuration names, and nothing switches
+// them off. So its index, objects and working tree are looked at through a scratch repository,
+// whose configuration names none. Submodules have configurations of their own: left out.
+Result<std::optional<bool>> LocalRepository::has_uncommitted(const Operation& op) const {
+  TRY(const Finished told,
+      attempt(op, {"rev-parse", "--show-object-format", "--git-path", "index", "--git-path",
+                   "objects", "--git-path", "info/exclude", "--verify", "HEAD^{commit}"}));
+  std::vector<std::string> lines;
+  std::istringstream text(told.output);
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  if (told.status != 0 || lines.size() != 5) return std::optional<bool>();
+  const std::string tree = fs::path(git_dir_).parent_path().string();
+  TRY(const TemporaryFolder folder, TemporaryFolder::make("git"));
+  const std::string scratch = folder.path() + "/s.git";
+  TRY_DO(git_->run(
+      op, {.args = {"init", "--quiet", "--bare", "--object-format=" + lines[0], scratch}}));
+  const std::map<std::string, std::string> seen = {{"GIT_INDEX_FILE", lines[1]},
+                                                   {"GIT_OBJECT_DIRECTORY", lines[2]}};
+  TRY_DO(git_->run(
+      op,
+      {.args = {"update-ref", "--no-deref", "HEAD", lines[4]}, .git_dir = scratch, .env = seen}));
+  TRY(const Finished status, git_->attempt(op, {.args = {"--work-tree=" + tree, "-C", tree, "-c",
+                                                         "core.excludesFile=" + lines[3], "status",
+                                                         "--porcelain", "--ignore-submodules=all"},
+                                                .git_dir = scratch,
+                                                .env = seen}));
+  if (status.status != 0) return std::optional<bool>();
+  return std::optional<bool>(!status.output.empty());
 }
 
 Result<bool> LocalRepository::was_rewritten(const Operation& op, const std::string& before,

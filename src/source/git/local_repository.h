@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,8 @@ class LocalRepository {
                           std::string input = {}) const;
 
  private:
+  // Nothing when it cannot be told.
+  Result<std::optional<bool>> has_uncommitted(const Operation& op) const;
   Result<Finished> attempt(const Operation& op, std::vector<std::string> args) const;
   const GitProgram* git_;
   std::string git_dir_;

@@ -461,6 +461,39 @@ TEST_F(PostgresSourceE2e, ARoleThatThisRunGaveAPasswordKeepsIt) {
   }
 }
 
+TEST_F(PostgresSourceE2e, ADatabaseThatCouldNotBeKeptAsideTakesConnectionsAgain) {
+  const auto feed = captured();
+  PostgresWorld world;
+  (void)world.foreign();
+  // Somebody holds the database's name: the rename waits for that, until a person presses Ctrl-C.
+  second().run("postgres", "BEGIN; COMMENT ON DATABASE shop IS 'held'");
+  RestoreOptions aside = options("run-1");
+  aside.foreign = Foreign::keep_aside;
+  std::stop_source stop;
+  const auto target =
+      must(postgres_source().make(second().config(sample_names), TestServer::context()), "make");
+  Result<RestoreReport> report;
+  {
+    const std::jthread restore(
+        [&] { report = target->restore({&system_clock(), stop.get_token()}, *feed, aside); });
+    auto address = must(postgres::parse_url(second().url(), Secret(second().password())), "url");
+    address.database = "template1";
+    const auto onlooker = must(Connection::open(forever(), address), "connect");
+    while (must(onlooker->query(forever(),
+                                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                                "AND query LIKE '%RENAME TO%'"),
+                "look")
+               .empty()) {
+    }
+    stop.request_stop();
+  }
+  second().run("postgres", "ROLLBACK");
+  (void)second().source({});  // forgets sessions, those too that were sent away
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().kind, Error::Kind::cancelled) << report.error().what;
+  EXPECT_EQ(second().ask("shop", "SELECT one FROM theirs"), "1");
+}
+
 TEST_F(PostgresSourceE2e, WhatIsWrittenDuringACaptureIsNoneOfIt) {
   first().run("postgres", "CREATE DATABASE busy");
   first().run("busy",

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t longest_name_bytes = 63;
 constexpr int rename_attempts = 50;
+constexpr auto reopen_patience = std::chrono::seconds(10);
 
 // What stands where a database is to be restored.
 enum class Found { nothing, empty, our_partial, our_whole, foreign };
@@ -132,13 +133,22 @@ class RestoreRun {
     Value note;
     note.set("run", options_.marker.run);
     note.set("was", name);
-    TRY_DO(execute(op, "ALTER DATABASE " + old_name + " ALLOW_CONNECTIONS false"));
     const std::string rename =
         "ALTER DATABASE " + old_name + " RENAME TO " + new_name + "; ALTER DATABASE " + new_name +
         " ALLOW_CONNECTIONS true; ALTER DATABASE " + new_name +
         " SET lifeboat.kept = " + maintenance_->literal(to_json(note)) + "; ALTER DATABASE " +
         new_name + " RESET lifeboat.marker; ALTER DATABASE " + new_name +
         " RESET lifeboat.complete";
+    auto renamed = close_and_rename(op, name, rename);
+    if (!renamed) return reopened(op, name, std::move(renamed).error());
+    report_.kept_aside.push_back(aside);
+    return {};
+  }
+
+  Result<void> close_and_rename(const Operation& op, const std::string& name,
+                                const std::string& rename) {
+    TRY_DO(execute(
+        op, "ALTER DATABASE " + maintenance_->identifier(name) + " ALLOW_CONNECTIONS false"));
     for (int attempt = 1;; ++attempt) {
       TRY(const Rows ended,
           maintenance_->query(op,
@@ -146,14 +156,33 @@ class RestoreRun {
                               "WHERE datname = $1 AND pid <> pg_backend_pid()",
                               {name}));
       auto renamed = execute(op, rename);
-      if (renamed) break;
+      if (renamed) return {};
       if (maintenance_->last_state() != "55006" || attempt == rename_attempts) {
         return fail(std::move(renamed).error());
       }
       TRY_DO(op.pause(std::chrono::milliseconds(100)));
     }
-    report_.kept_aside.push_back(aside);
-    return {};
+  }
+
+  // A database that could not be renamed is in use: its door opens again, whatever ended us. The
+  // rename opens it itself, so one that is not there under its old name needs nothing.
+  tl::unexpected<Error> reopened(const Operation& op, const std::string& name, Error why) {
+    const Operation patient = Operation{op.clock}.within(reopen_patience);
+    const std::string statement =
+        "ALTER DATABASE " + maintenance_->identifier(name) + " ALLOW_CONNECTIONS true";
+    auto opened = execute(patient, statement);
+    if (!opened && opened.error().kind == Error::Kind::unavailable) {  // the connection broke
+      auto again = connect_maintenance(patient, server_, {name});
+      if (again) {
+        maintenance_ = *std::move(again);
+        opened = execute(patient, statement);
+      }
+    }
+    if (!opened && opened.error().kind != Error::Kind::not_found) {
+      why.what += "; database " + printable(name) + " accepts no connections now";
+      why.hint = "let clients in again: " + statement;
+    }
+    return fail(std::move(why));
   }
 
   std::string locale_options(const Value& properties) const {

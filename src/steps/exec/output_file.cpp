@@ -7,13 +7,11 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "client/process/descriptor.h"
+#include "base/descriptor.h"
 #include "schema/json.h"
 
 namespace lifeboat::steps {
 namespace {
-
-using process::Descriptor;
 
 constexpr off_t output_bytes_max = 4 << 20;
 
@@ -27,7 +25,7 @@ Result<Value> read_object(const std::string& path) {
   if (seen.st_size > output_bytes_max) {
     return fail(Error::Kind::invalid, "the outputs are larger than 4 MiB");
   }
-  TRY(const std::string text, process::read_all(file.number()));
+  TRY(const std::string text, read_all(file.number()));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return Value(Value::Map());
   // The position is told, the text is not: it may hold secrets.
   const auto value = parse_json(text);
@@ -67,41 +65,23 @@ Result<Value> typed(const std::string& name, Value value, const Shape& shape) {
 }  // namespace
 
 Result<OutputFile> OutputFile::make() {
-  const char* folder = std::getenv("TMPDIR");
-  std::string above = folder != nullptr ? folder : "/tmp";
-  if (access("/dev/shm", W_OK | X_OK) == 0) above = "/dev/shm";
-  OutputFile file;
-  std::string pattern = above + "/lifeboat-output-XXXXXX";
-  if (mkdtemp(pattern.data()) == nullptr) {
-    return fail(Error::Kind::unavailable,
-                "cannot make a folder for outputs in " + above + ": " + process::errno_text(errno));
-  }
-  file.folder_ = pattern;
-  file.path_ = pattern + "/output.json";
+  TRY(TemporaryFolder folder, TemporaryFolder::make("output", TemporaryFolder::Place::memory));
+  OutputFile file(std::move(folder));
   const Descriptor made(open(file.path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!made.open()) {
-    return fail(Error::Kind::unavailable,
-                "cannot make " + file.path_ + ": " + process::errno_text(errno));
+    return fail(Error::Kind::unavailable, "cannot make " + file.path_ + ": " + errno_text(errno));
   }
   return file;
 }
 
-OutputFile::OutputFile(OutputFile&& other) noexcept
-    : folder_(std::move(other.folder_)), path_(std::move(other.path_)) {
-  other.folder_.clear();
-  other.path_.clear();
-}
-
 OutputFile::~OutputFile() {
-  if (folder_.empty()) return;
+  if (path_.empty()) return;
   const Descriptor file(open(path_.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat seen = {};
   if (file.open() && fstat(file.number(), &seen) == 0 && S_ISREG(seen.st_mode) &&
       seen.st_size <= output_bytes_max) {
-    process::write_all(file.number(), Bytes(static_cast<std::size_t>(seen.st_size)));
+    write_all(file.number(), Bytes(static_cast<std::size_t>(seen.st_size)));
   }
-  unlink(path_.c_str());
-  rmdir(folder_.c_str());
 }
 
 Result<Value> OutputFile::read(const std::map<std::string, Shape>& declared) const {

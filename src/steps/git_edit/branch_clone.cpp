@@ -11,7 +11,6 @@ namespace {
 
 using source::git::GitCall;
 using source::git::LocalRepository;
-using source::git::ScratchFolder;
 using ErrorKind = Error::Kind;
 
 constexpr const char* history_searched = "1000";
@@ -53,7 +52,7 @@ bool is_tree_path(const std::string& file) {
 Result<std::unique_ptr<BranchClone>> BranchClone::open(const Operation& op,
                                                        const source::git::GitProgram& git,
                                                        const std::string& branch) {
-  TRY(ScratchFolder folder, ScratchFolder::make());
+  TRY(TemporaryFolder folder, TemporaryFolder::make("git"));
   TRY(LocalRepository clone, LocalRepository::init(op, git, folder.path() + "/clone.git"));
   auto made = std::make_unique<BranchClone>(git, std::move(folder), std::move(clone));
   made->branch_ = branch;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "source/git/git_program.h"
 #include "source/git/local_repository.h"
 
@@ -33,7 +34,7 @@ class BranchClone {
                                                    const source::git::GitProgram& git,
                                                    const std::string& branch);
   // For open().
-  BranchClone(const source::git::GitProgram& git, source::git::ScratchFolder folder,
+  BranchClone(const source::git::GitProgram& git, TemporaryFolder folder,
               source::git::LocalRepository clone)
       : git_(git), folder_(std::move(folder)), clone_(std::move(clone)) {}
 
@@ -74,7 +75,7 @@ class BranchClone {
                                      const std::string& file);
 
   const source::git::GitProgram& git_;
-  source::git::ScratchFolder folder_;
+  TemporaryFolder folder_;
   source::git::LocalRepository clone_;
   std::string branch_, tip_;
 };

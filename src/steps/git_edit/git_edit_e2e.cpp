@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/temporary_folder.h"
 #include "plan/step_contract.h"
 #include "steps/git_edit/branch_clone.h"
 #include "steps/git_edit/git_edit_step.h"
@@ -15,7 +16,6 @@ namespace {
 
 using source::git::GitCall;
 using source::git::GitProgram;
-using source::git::ScratchFolder;
 using testing::HasSubstr;
 
 const SystemClock the_clock;
@@ -119,7 +119,7 @@ class GitEditWorld final : public plan::StepWorld {
   std::vector<std::string> secrets() override { return {planted}; }
 
  private:
-  ScratchFolder folder_ = *ScratchFolder::make();
+  TemporaryFolder folder_ = *TemporaryFolder::make("git");
   Bench bench_{folder_.path() + "/deploy.git"};
   const plan::StepType type_ = git_edit_step();
   plan::FakeContext context_{{.clock = &the_clock, .launcher = &launcher()}};
@@ -161,7 +161,7 @@ class GitEditTest : public testing::Test {
     EXPECT_TRUE(made) << made.error().what;
     return made ? *std::move(made) : nullptr;
   }
-  ScratchFolder folder = *ScratchFolder::make();
+  TemporaryFolder folder = *TemporaryFolder::make("git");
   Bench bench{folder.path() + "/deploy.git"};
   plan::FakeContext context{{.clock = &the_clock, .launcher = &launcher()}};
 };

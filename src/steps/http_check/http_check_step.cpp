@@ -7,6 +7,7 @@
 #include "client/process/launcher.h"
 #include "plan/words.h"
 #include "schema/json.h"
+#include "steps/bundle_path.h"
 #include "steps/http_check/template_text.h"
 
 namespace lifeboat::steps {
@@ -175,7 +176,7 @@ class HttpCheckStep final : public plan::Step {
     const std::string base = request.has("url") ? request.text("url") : config_.text("url");
     TRY(const Value url, filled_text(joined(base, request.text("path")), saved));
     prepared.url = url.string();
-    prepared.ca_file = config_.text("ca_file");
+    prepared.ca_file = below_bundle(context_, config_.text("ca_file"));
     prepared.user = config_.text("user");
     prepared.password = Secret(config_.text("password"));
     if (const auto timeout = parse_duration(config_.text("timeout"))) prepared.timeout = *timeout;

@@ -235,6 +235,16 @@ TEST_F(HttpCheckTest, AMissingOrMistypedOutputIsNamed) {
   EXPECT_THAT(failed(*step(nowhere)->verify(op_)), Contains(HasSubstr("nothing is there")));
 }
 
+TEST_F(HttpCheckTest, ARelativeCaFileIsBelowTheBundle) {
+  FakeContext context(
+      {.clock = &clock_, .launcher = launcher_.get(), .bundle_directory = "/the/bundle"});
+  Value config = from_json(R"({"path": "/health", "ca_file": "certificates/ca.pem"})");
+  config.set("url", "https" + server_.url().substr(4));
+  const auto check = http_check_step().make(config, context);
+  ASSERT_TRUE(check);
+  EXPECT_THAT((*check)->observe(op_)->summary, HasSubstr("/the/bundle/certificates/ca.pem"));
+}
+
 TEST_F(HttpCheckTest, OnlyRequestsThatChangeSomethingHaveEffects) {
   const plan::StepType type = http_check_step();
   EXPECT_THAT(type.effects(config(R"({"path": "/"})")), IsEmpty());

@@ -11,6 +11,7 @@
 #include "client/process/launcher.h"
 #include "schema/json.h"
 #include "source/rabbitmq/broker.h"
+#include "steps/bundle_path.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -197,11 +198,7 @@ class RabbitmqUsersStep final : public plan::Step {
                                  .password = Secret(config_.text("password")),
                                  .ca_file = ca_file()});
   }
-  std::string ca_file() const {
-    const std::string given = config_.text("ca_file");
-    return given.empty() || given.front() == '/' ? given
-                                                 : context_.bundle_directory() + "/" + given;
-  }
+  std::string ca_file() const { return below_bundle(context_, config_.text("ca_file")); }
 
   // name -> password, tainted; generated ones from the vault.
   Result<Value> secrets(const Operation& op) {

@@ -115,16 +115,25 @@ class RestoreStep final : public plan::Step {
     TRY(feed_, world_.repository->feed(op, snapshot_));
     const auto& configured = world_.sources.at(name());
     type_ = world_.types->find(configured.type);
+    TRY_DO(refuse_relative_target());
     TRY(Value config, type_->retarget(configured.config, config_.text("into"), config_.at("with")));
     TRY_DO(reveal_secrets(
         op, config, type_->fields,
         {.launcher = &context_.launcher(), .directory = context_.bundle_directory()}));
-    // Without a folder a relative target is refused: the only one at hand is the bundle's, which
-    // goes when the run ends.
-    const source::Context context{
-        .clock = &context_.clock(), .launcher = &context_.launcher(), .directory = {}};
+    const source::Context context{.clock = &context_.clock(),
+                                  .launcher = &context_.launcher(),
+                                  .directory = context_.bundle_directory()};
     TRY(target_, type_->make(config, context));
     return {};
+  }
+
+  // Certificates and secret files are below the bundle; a target there would go when the run ends.
+  Result<void> refuse_relative_target() const {
+    const std::string into = config_.text("into");
+    const bool is_path = type_->local_paths && into.find(':') == std::string::npos;
+    if (!is_path || into.starts_with('/')) return {};
+    return fail(Error::Kind::invalid, "into: " + printable(into) + " is a relative path",
+                "a recovery runs from any folder: give an absolute path, or one of an input");
   }
 
   void observe_marker(const source::Marker& marker, Observation& seen) const {

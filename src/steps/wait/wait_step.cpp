@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "client/http/http.h"
 #include "client/postgres/connection.h"
+#include "steps/bundle_path.h"
 #include "steps/wait/tcp_probe.h"
 
 namespace lifeboat::steps {
@@ -110,7 +111,7 @@ class WaitStep final : public plan::Step {
     HttpRequest request;
     request.url = config_.text("http");
     request.timeout = http_patience;
-    request.ca_file = config_.text("ca_file");
+    request.ca_file = below_bundle(context_, config_.text("ca_file"));
     TRY(const HttpResponse response, http_->send(op, request));
     const std::int64_t wanted = config_.integer("status", 0);
     if (wanted == 0 ? response.ok() : response.status == wanted) return {};

@@ -128,6 +128,16 @@ TEST_F(WaitStepTest, ExactlyOneThingIsWaitedFor) {
   EXPECT_FALSE(wait_step().make(both, context_));
 }
 
+TEST_F(WaitStepTest, ARelativeCaFileIsBelowTheBundle) {
+  const PageServer server([](const PageRequest&) { return PageAnswer(); });
+  FakeContext context({.clock = &clock_, .bundle_directory = "/the/bundle"});
+  Value config = with("http", "https" + server.url().substr(4));
+  config.set("ca_file", "certificates/ca.pem");
+  const auto waiting = wait_step().make(config, context);
+  ASSERT_TRUE(waiting);
+  EXPECT_THAT((*waiting)->observe(op_)->summary, HasSubstr("/the/bundle/certificates/ca.pem"));
+}
+
 TEST_F(WaitStepTest, AHostThatIsNotKnownIsUnavailable) {
   const auto probed = probe_tcp(op_, {"no-such-host.invalid", "80"});
   ASSERT_FALSE(probed);
