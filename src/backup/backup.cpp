@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "backup/bundle.h"
@@ -10,6 +11,9 @@
 
 namespace lifeboat::backup {
 namespace {
+
+// Each holds an open chunk and a connection of its own: memory must not grow with the platform.
+constexpr std::size_t captures_at_once_max = 16;
 
 // Tells progress twice a second while a capture runs in the thread that made it.
 class ProgressTicker {
@@ -124,13 +128,17 @@ Result<BackupReport> back_up(const Operation& op, repo::Repository& repository,
   TRY(std::unique_ptr<repo::Session> session, repository.open_session(op));
   TRY(const repo::Snapshot bundle, store_bundle(op, *session, options));
 
-  // All sources at once: moments close together, and the wait for one server is work for another.
+  // At once: moments close together, and the wait for one server is work for another.
   std::vector<SourceResult> results(sources.size());
   {
+    std::atomic<std::size_t> next = 0;
     std::vector<std::jthread> workers;
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      workers.emplace_back(
-          [&, i] { results[i] = capture_named(op, *session, sources[i], options); });
+    for (std::size_t i = 0; i < std::min(sources.size(), captures_at_once_max); ++i) {
+      workers.emplace_back([&] {
+        for (std::size_t mine = next++; mine < sources.size(); mine = next++) {
+          results[mine] = capture_named(op, *session, sources[mine], options);
+        }
+      });
     }
   }
   // Once the repository itself fails (or a person stops us) no point may claim anything.

@@ -1,8 +1,9 @@
 // backup/backup.h - Captures sources into snapshots, ties them to a recovery point, puts one back.
 //
-// The meeting place of sources and repository: neither knows the other. back_up() captures all
-// sources at once (their moments lie close together; the skew is recorded), stores the bundle, and
-// commits one point. A source that fails makes the point partial, never silently absent.
+// The meeting place of sources and repository: neither knows the other. back_up() captures the
+// sources at once, at most 16 (their moments lie close together; the skew is recorded), stores the
+// bundle, and commits one point. A source that fails makes the point partial, never silently
+// absent.
 //
 // Threads: one call at a time per repository session; progress is called from any thread.
 #pragma once

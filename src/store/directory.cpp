@@ -30,6 +30,11 @@ constexpr auto stale_after = std::chrono::hours(24);
 constexpr const char* temporary_folder = "tmp";
 constexpr int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
+// docs/format.md, "Limits": a file that somebody else put there is not read into memory.
+std::uint64_t bytes_max(const std::string& name) {
+  return name.starts_with("packs/") ? 1u << 30 : 256u << 20;
+}
+
 // The entries of a folder, without "." and "..".  Answers an errno, 0 when all were read.
 int read_entries(int folder, std::vector<std::string>& leaves) {
   const int own = ::openat(folder, ".", folder_flags);
@@ -276,6 +281,12 @@ Result<Bytes> DirectoryStore::get(const Operation& op, const std::string& name,
   if (::fstat(file.number(), &status) != 0) return failed(name, errno);
   const auto size = static_cast<std::uint64_t>(status.st_size);
   const Range wanted = range.value_or(Range{0, size});
+  if (wanted.length_bytes > bytes_max(name)) {
+    return fail(Error::Kind::corrupt,
+                fmt::format("{}: {} bytes are more than any object of this program has", name,
+                            wanted.length_bytes),
+                "somebody else wrote it; `lifeboat check` looks at the others");
+  }
   if (wanted.offset_bytes > size || wanted.length_bytes > size - wanted.offset_bytes) {
     return fail(short_object(name, wanted, size));
   }

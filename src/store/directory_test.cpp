@@ -172,6 +172,16 @@ TEST_F(Directory, AFolderIsNoObject) {
   EXPECT_FALSE(put("log/0/x", "x"));
 }
 
+TEST_F(Directory, AFileThatNoObjectCanBeIsNotReadIntoMemory) {
+  ASSERT_TRUE(put("log/1", "x"));
+  fs::permissions(at("log/1"), fs::perms::owner_read | fs::perms::owner_write);
+  fs::resize_file(at("log/1"), (256u << 20) + 1);  // a hole: takes no room
+  const auto read = store_->get(op_, "log/1");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().kind, Error::Kind::corrupt) << read.error().what;
+  EXPECT_TRUE(store_->get(op_, "log/1", Range{256u << 20, 1}));
+}
+
 TEST_F(Directory, ForeignFilesAreNotListed) {
   ASSERT_TRUE(put("log/0", "x"));
   std::ofstream(at("README.TXT")) << "hello";
