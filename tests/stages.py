@@ -75,7 +75,8 @@ def build(tally, preset, *targets):
 def gtest(tally, program, label, wrap=(), environment=None, limit_s=1500):
     with tempfile.TemporaryDirectory() as scratch:
         report = pathlib.Path(scratch) / "report.json"
-        env = dict(os.environ, **(environment or {}))
+        env = {**os.environ, **(environment or {})}
+        env = {name: value for name, value in env.items() if value is not None}
         status, said = run([*wrap, program, f"--gtest_output=json:{report}"], limit_s, env=env)
         if not report.exists():
             tally.add(f"{label} (ended with {status}, no report)", False, said)
@@ -95,6 +96,7 @@ def unit_programs(preset):
 
 
 def sanitized(tally, preset, options, targets=()):
+    options = {**options, "LIFEBOAT_LONG": None}  # stage_long is for that
     if build(tally, preset, *targets):
         for program in unit_programs(preset):
             if not targets or program.name in targets:
@@ -137,6 +139,13 @@ def stage_unit(tally):
     if build(tally, "dev"):
         for program in unit_programs("dev"):
             gtest(tally, program, program.name)
+
+
+def stage_long(tally):
+    """The unit tests at their full length (release build): every byte, 4 GiB, 20,000 seeds."""
+    if build(tally, "release"):
+        for program in unit_programs("release"):
+            gtest(tally, program, f"long {program.name}", environment={"LIFEBOAT_LONG": "1"})
 
 
 RECOVERY_SCRIPTS = ("recovery_test.sh", "secrets_test.sh")
@@ -223,6 +232,8 @@ def stage_fuzz(tally):
 STAGES = {name[6:]: value for name, value in list(globals().items()) if name.startswith("stage_")}
 FAST = ["style", "unit"]
 FULL = ["style", "demo", "contracts", "e2e", "recovery", "asan", "tsan", "tidy", "fuzz"]
+# What is too long for ./check.
+ALL = [*FULL, "long"]
 
 
 def main(words):
@@ -232,7 +243,7 @@ def main(words):
         return 0
     if words == ["all"]:
         os.environ["LIFEBOAT_LONG"] = "1"
-        words = FULL
+        words = ALL
     elif words in ([], ["full"]):
         words = FULL
     elif words == ["fast"]:

@@ -5,7 +5,8 @@
 // The law: the world ends as it would have without a death; nothing that was done is applied again;
 // secrets that steps made are those that the world got; and a run that never began changed nothing.
 //
-// LIFEBOAT_SEEDS=N runs N random worlds (default 300; a failing one is named by its seed).
+// LIFEBOAT_SEEDS=N runs N random worlds (default 300, with LIFEBOAT_LONG 20,000: two minutes of a
+// release build; a failing one is named by its seed).
 // LIFEBOAT_SEED=N runs that one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -196,7 +197,8 @@ void random_life(std::uint64_t seed) {
 
 TEST(RecoverySim, RandomWorldsEndAsIfNobodyHadDied) {
   const std::uint64_t only = from_environment("LIFEBOAT_SEED", 0);
-  const std::uint64_t count = from_environment("LIFEBOAT_SEEDS", 300);
+  const std::uint64_t usual = std::getenv("LIFEBOAT_LONG") != nullptr ? 20'000 : 300;
+  const std::uint64_t count = from_environment("LIFEBOAT_SEEDS", usual);
   const std::uint64_t first = only != 0 ? only : 1, last = only != 0 ? only : count;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     SCOPED_TRACE("LIFEBOAT_SEED=" + std::to_string(seed));
