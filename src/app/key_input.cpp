@@ -1,37 +1,24 @@
 #include "app/key_input.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include "client/secret/secret_file.h"
 
 namespace lifeboat::app {
 
-Result<Secret> read_secret_file(const std::string& path) {
-  constexpr std::size_t limit_bytes = 64u << 10;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return fail(errno == EACCES ? Error::Kind::denied : Error::Kind::not_found,
-                fmt::format("key file {}: {}", path, std::strerror(errno)), "", Error::Code::usage);
-  }
-  std::string text(limit_bytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > limit_bytes) {
-    return fail(Error::Kind::invalid, "key file " + path + " is larger than 64 KiB", "",
-                Error::Code::usage);
-  }
-  if (text.ends_with('\n')) text.pop_back();
-  return Secret(std::move(text));
+Result<Secret> read_key_file(const Operation& op, const std::string& path) {
+  auto text = read_secret_file(op, path);
+  if (text || text.error().kind == Error::Kind::cancelled) return text;
+  Error error = std::move(text).error();
+  error.code = Error::Code::usage;
+  return fail(std::move(error));
 }
 
 Result<Secret> new_passphrase(Program& program, const std::string& file) {
   constexpr std::size_t shortest = 12;
   Secret passphrase;
   if (!file.empty()) {
-    TRY(passphrase, read_secret_file(file));
+    TRY(passphrase, read_key_file(program.operation(), file));
   } else {
     if (program.options.no_input) {
       return fail(Error::Kind::denied, "a new passphrase is needed",

@@ -10,7 +10,7 @@ namespace lifeboat::app {
 // Errors: usage when too short or when the two differ; needs_person without a terminal.
 Result<Secret> new_passphrase(Program& program, const std::string& file);
 
-// The whole file, at most 64 KiB, one trailing newline dropped.  Errors: not_found, denied.
-Result<Secret> read_secret_file(const std::string& path);
+// As read_secret_file(), but an error is one of usage: the file was named by option or variable.
+Result<Secret> read_key_file(const Operation& op, const std::string& path);
 
 }  // namespace lifeboat::app

@@ -10,6 +10,7 @@
 
 #include "app/key_input.h"
 #include "app/registry.h"
+#include "client/secret/secret_program.h"
 #include "client/secret/secret_values.h"
 #include "store/directory.h"
 
@@ -114,28 +115,27 @@ void Program::key_from_environment() {
 
 Result<repo::Unlock> Program::unlock(const Operation& op, std::string_view question) {
   if (!options.identity_file.empty()) {
-    TRY(Secret text, read_secret_file(options.identity_file));
+    TRY(Secret text, read_key_file(op, options.identity_file));
     return repo::Unlock(repo::Identity{std::move(text)});
   }
   if (!options.passphrase_file.empty()) {
-    TRY(Secret text, read_secret_file(options.passphrase_file));
+    TRY(Secret text, read_key_file(op, options.passphrase_file));
     return repo::Unlock(repo::Passphrase{std::move(text)});
   }
   if (!options.passphrase_command.empty()) {
     Command command;
     command.argv = {"/bin/sh", "-c", options.passphrase_command};
-    for (const char* kept : {"HOME", "PATH", "DISPLAY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"}) {
-      if (const char* value = std::getenv(kept)) command.env[kept] = value;
+    std::error_code error;  // relative paths in it mean what they mean in the shell
+    command.directory = std::filesystem::current_path(error).string();
+    auto told = ask_secret_program(op, launcher(), std::move(command));
+    if (!told && told.error().kind == Error::Kind::unavailable) {
+      Error refused = std::move(told).error();
+      refused.kind = Error::Kind::denied;
+      refused.code = Error::Code::wrong_key;
+      return wrap(std::move(refused), "the passphrase command");
     }
-    TRY(Finished done, launcher().run(op, command));
-    if (done.status != 0) {
-      return fail(Error::Kind::denied,
-                  fmt::format("the passphrase command ended with status {}", done.status),
-                  "run it by hand to see what it says (it is not shown: it may hold the secret)",
-                  Error::Code::wrong_key);
-    }
-    if (done.output.ends_with('\n')) done.output.pop_back();
-    return repo::Unlock(repo::Passphrase{Secret(std::move(done.output))});
+    TRY(Secret passphrase, std::move(told));
+    return repo::Unlock(repo::Passphrase{std::move(passphrase)});
   }
   if (options.no_input || !terminal_.interactive()) {
     return fail(Error::Kind::denied, "the repository needs a key",

@@ -8,6 +8,7 @@
 #include "steps/exec/exec_step.h"
 #include "steps/git_edit/git_edit_step.h"
 #include "steps/http_check/http_check_step.h"
+#include "steps/lazy_step.h"
 #include "steps/postgres_roles/postgres_roles_step.h"
 #include "steps/rabbitmq_users/rabbitmq_users_step.h"
 #include "steps/sql/sql_step.h"
@@ -17,17 +18,22 @@ namespace lifeboat::app {
 namespace {
 
 // Steps see secrets revealed: `password: { env: X }` is a tainted string by the time make() runs.
+// Where there are any that waits for the first operation: a program may be asked for them.
 plan::StepType with_secrets(plan::StepType type) {
   const Record fields = type.fields;
   type.make = [fields, make = std::move(type.make)](
                   const Value& config,
                   plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
-    Value revealed = config;
-    const Operation op{.clock = &context.clock()};
-    TRY_DO(
-        reveal_secrets(op, revealed, fields,
-                       {.launcher = &context.launcher(), .directory = context.bundle_directory()}));
-    return make(revealed, context);
+    const auto reveal_and_make = [fields, make, config, &context](
+                                     const Operation& op) -> Result<std::unique_ptr<plan::Step>> {
+      Value revealed = config;
+      TRY_DO(reveal_secrets(
+          op, revealed, fields,
+          {.launcher = &context.launcher(), .directory = context.bundle_directory()}));
+      return make(revealed, context);
+    };
+    if (secret_places(config, fields).empty()) return reveal_and_make({.clock = &context.clock()});
+    return std::make_unique<steps::LazyStep>(reveal_and_make);
   };
   return type;
 }

@@ -9,6 +9,8 @@
 #include <sstream>
 
 #include "app/type_tables.h"
+#include "client/process/launcher.h"
+#include "plan/fake_context.h"
 #include "platform/platform.h"
 #include "test_places.h"
 
@@ -54,6 +56,45 @@ TEST_F(Registry, EveryTypeAndFieldTellsWhatItIsFor) {
     for (const Field& field : type.fields.fields) {
       EXPECT_FALSE(field.help.empty()) << name << "." << field.name;
     }
+  }
+}
+
+// Answers when it is told to stop, as a program that hangs.
+class HangingLauncher final : public Launcher {
+ public:
+  Result<Finished> run(const Operation& op, const Command&, ByteView) override {
+    ++asked;
+    TRY_DO(op.proceed());
+    return Finished{.status = 0, .output = "secret\n", .errors = {}, .left = {}};
+  }
+  Result<std::unique_ptr<Child>> start(const Operation&, const Command&) override {
+    return fail(Error::Kind::invalid, "no streams here");
+  }
+  void mask(const Secret&) override {}
+  std::string masked(std::string_view text) const override { return std::string(text); }
+  std::vector<int> living(const std::string&) const override { return {}; }
+  int asked = 0;
+};
+
+TEST_F(Registry, AProgramThatAStepAsksForASecretEndsWithTheOperation) {
+  const SystemClock clock;
+  HangingLauncher launcher;
+  plan::FakeContext context({.clock = &clock, .launcher = &launcher});
+  const Value from = Value{}.set("exec", Value(Value::List{Value("pass")}));
+  Value check = Value{}.set("url", "http://127.0.0.1:1").set("password", from);
+  Value source = Value{}.set("url", "https://127.0.0.1:1/a.git").set("password", from);
+  Value edit = Value{}.set("repo", source);
+  edit.set("set", Value{}.set("a.yaml", Value{}.set("key", "value")));
+  for (const auto& [type, config] : {std::pair("http-check", check), std::pair("git-edit", edit)}) {
+    launcher.asked = 0;
+    const auto step = steps_.find(type)->make(config, context);
+    ASSERT_TRUE(step) << step.error().what;
+    std::stop_source stop;
+    stop.request_stop();
+    const auto stopped = (*step)->preflight({&clock, stop.get_token()});
+    ASSERT_FALSE(stopped) << type;
+    EXPECT_EQ(stopped.error().kind, Error::Kind::cancelled) << stopped.error().what;
+    EXPECT_EQ(launcher.asked, 1) << type;
   }
 }
 

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -40,10 +41,14 @@ bool runnable(const std::string& path) {
          access(path.c_str(), X_OK) == 0;
 }
 
-Result<std::string> find_program(const std::string& name, const std::string& path) {
+Result<std::string> find_program(const Command& command, const std::string& path) {
+  const std::string& name = command.argv.front();
   if (name.find('/') != std::string::npos) {
-    if (runnable(name)) return name;
-    return fail(Error::Kind::not_found, "no program at " + printable(name),
+    std::error_code error;  // below where it will be started, not where we stand
+    const auto folder = std::filesystem::absolute(command.directory, error);
+    const std::string place = command.directory.empty() ? name : (folder / name).string();
+    if (runnable(place)) return place;
+    return fail(Error::Kind::not_found, "no program at " + printable(place),
                 "check the path, and that the file may be executed");
   }
   for (std::size_t at = 0; at <= path.size();) {
@@ -66,7 +71,7 @@ Result<process::Spec> make_spec(const Command& command) {
   spec.env.try_emplace("TZ", "UTC");
   for (const auto& [name, value] : command.secret_env) spec.env[name] = value.reveal();
   for (const auto& [name, value] : command.secret_files) spec.secret_files[name] = value.reveal();
-  TRY(spec.program, find_program(command.argv.front(), spec.env["PATH"]));
+  TRY(spec.program, find_program(command, spec.env["PATH"]));
   spec.argv = command.argv;
   spec.directory = command.directory;
   spec.home = command.home;

@@ -34,7 +34,7 @@
 namespace lifeboat {
 
 struct Command {
-  std::vector<std::string> argv;  // argv[0]: a path, or a name sought in PATH
+  std::vector<std::string> argv;  // argv[0]: a path (below `directory`), or a name sought in PATH
   // Besides PATH, HOME, LANG=C.UTF-8, TZ=UTC and LIFEBOAT_CHILD.
   std::map<std::string, std::string> env;
   std::map<std::string, Secret> secret_env;

@@ -213,6 +213,21 @@ TEST_F(LauncherTest, AProgramThatIsNotInstalledIsForAPersonToMend) {
   EXPECT_EQ(done.error().kind, Error::Kind::not_found);
 }
 
+TEST_F(LauncherTest, ARelativeProgramIsTheOneBelowItsWorkingFolder) {
+  auto folder = TemporaryFolder::make("test");
+  ASSERT_TRUE(folder);
+  std::filesystem::create_directory(folder->path() + "/bin");
+  std::filesystem::create_symlink("/bin/pwd", folder->path() + "/bin/where");
+  Command command;
+  command.argv = {"bin/where"};
+  command.directory = folder->path();
+  const auto done = launcher_->run(op_, command);
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(done->output, folder->path() + "\n");
+  command.argv = {"../bin/where"};
+  EXPECT_EQ(launcher_->run(op_, command).error().kind, Error::Kind::not_found);
+}
+
 TEST_F(LauncherTest, AMissingWorkingFolderIsNamed) {
   Command command = shell("true");
   command.directory = "/no/such/folder";

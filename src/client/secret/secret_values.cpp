@@ -1,19 +1,13 @@
 #include "client/secret/secret_values.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
+
+#include "client/secret/secret_file.h"
+#include "client/secret/secret_program.h"
 
 namespace lifeboat {
 namespace {
-
-constexpr std::size_t secret_limit_bytes = 1u << 20;
 
 // Calls `visit` for every value below `value` whose shape is `secret`.
 Result<void> each_secret(Value& value, const Record& record,
@@ -51,28 +45,6 @@ Result<void> each_secret(Value& value, const Record& record,
   return {};
 }
 
-Result<std::string> read_secret_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    const auto kind = errno == ENOENT ? Error::Kind::not_found : Error::Kind::denied;
-    return fail(kind, "secret file " + path + ": " + std::strerror(errno),
-                "put the secret there, readable by this user only");
-  }
-  std::string text;
-  std::array<char, 4096> buffer{};
-  ssize_t got = 0;
-  while ((got = ::read(fd, buffer.data(), buffer.size())) > 0 && text.size() < secret_limit_bytes) {
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-  ::close(fd);
-  if (got < 0) return fail(Error::Kind::unavailable, "secret file " + path + ": cannot be read");
-  if (text.size() >= secret_limit_bytes) {
-    return fail(Error::Kind::invalid, "secret file " + path + " is larger than 1 MiB");
-  }
-  if (text.ends_with('\n')) text.pop_back();
-  return text;
-}
-
 Result<std::string> secret_of(const Operation& op, const Value& place,
                               const SecretSources& sources) {
   if (place.has("env")) {
@@ -86,21 +58,16 @@ Result<std::string> secret_of(const Operation& op, const Value& place,
   }
   if (place.has("file")) {
     const std::string& path = place.at("file").string();
-    return read_secret_file(path.starts_with('/') ? path : sources.directory + "/" + path);
+    TRY(const Secret text,
+        read_secret_file(op, path.starts_with('/') ? path : sources.directory + "/" + path));
+    return std::string(text.reveal());
   }
   if (place.has("exec")) {
     Command command;
     for (const Value& word : place.at("exec").list()) command.argv.push_back(word.string());
     command.directory = sources.directory;
-    TRY(Finished done, sources.launcher->run(op, command));
-    if (done.status != 0) {
-      return fail(Error::Kind::unavailable,
-                  command.argv[0] + " (asked for a secret) ended with status " +
-                      std::to_string(done.status),
-                  "run it by hand to see what it says (it is not shown: it may hold the secret)");
-    }
-    if (done.output.ends_with('\n')) done.output.pop_back();
-    return std::move(done.output);
+    TRY(const Secret told, ask_secret_program(op, *sources.launcher, std::move(command)));
+    return std::string(told.reveal());
   }
   return fail(Error::Kind::invalid, "a secret needs one of env, file, exec", "",
               Error::Code::usage);

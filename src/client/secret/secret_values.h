@@ -1,7 +1,8 @@
 // client/secret/secret_values.h - Turns `password: { env: NAME }` into the secret itself.
 //
 // A field of shape `secret` names where its value is: {env: NAME}, {file: PATH} (one trailing
-// newline is dropped) or {exec: [program, arguments...]} (its standard output). reveal_secrets()
+// newline is dropped) or {exec: [program, arguments...]} (its standard output; it runs as the user
+// would run it). reveal_secrets()
 // walks a validated tree along its Record and replaces each by a tainted string, which every
 // renderer masks. A value that a reference brought (a tainted string already) stays.
 //
@@ -20,7 +21,7 @@ namespace lifeboat {
 
 struct SecretSources {
   Launcher* launcher = nullptr;  // for {exec: ...}; masks what it learns
-  std::string directory;         // relative paths of {file: ...} are below it
+  std::string directory;         // relative paths are below it; programs run in it
 };
 
 // Errors: invalid, naming the variable that is not set; not_found, naming the file; never the value;

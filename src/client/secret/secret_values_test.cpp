@@ -116,6 +116,22 @@ TEST_F(SecretValues, AProgramIsRunInTheFolderAndItsOutputIsTheSecret) {
   EXPECT_EQ(launcher_.commands[0].directory, folder_.string());
 }
 
+TEST_F(SecretValues, AProgramFindsTheHomeAndTheAgentsOfThePersonAndNothingElse) {
+  const std::string home = std::getenv("HOME") == nullptr ? "" : std::getenv("HOME");
+  ::setenv("HOME", "/home/anna", 1);
+  ::setenv("SSH_AUTH_SOCK", "/run/agent", 1);
+  ::setenv("GNUPGHOME", "/home/anna/keys", 1);
+  ASSERT_TRUE(reveal_one(from_exec({Value("pass")})));
+  home.empty() ? ::unsetenv("HOME") : ::setenv("HOME", home.c_str(), 1);
+  ::unsetenv("SSH_AUTH_SOCK");
+  ::unsetenv("GNUPGHOME");
+  const Command& command = launcher_.commands.front();
+  EXPECT_EQ(command.home, "/home/anna");
+  EXPECT_EQ(command.env.at("SSH_AUTH_SOCK"), "/run/agent");
+  EXPECT_EQ(command.env.at("GNUPGHOME"), "/home/anna/keys");
+  EXPECT_FALSE(command.env.contains(variable));
+}
+
 TEST_F(SecretValues, WhatWasRevealedIsTaintedMaskedAndStillKnowsItsPlace) {
   Value place = from_env(variable);
   place.at_mark({"lifeboat.yaml", 7, 15});

@@ -10,6 +10,7 @@
 #include "source/git/git_source.h"
 #include "steps/git_edit/branch_clone.h"
 #include "steps/git_edit/edit.h"
+#include "steps/lazy_step.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -274,14 +275,13 @@ class GitEditStep final : public plan::Step {
   std::unique_ptr<BranchClone> clone_;
 };
 
-Result<void> reveal_repo(plan::StepContext& context, Value& config) {
+Result<void> reveal_repo(const Operation& op, plan::StepContext& context, Value& config) {
   Value& repo = config.map().at("repo");
   const std::string type = repo.text("type", "git");
   if (type != "git") {
     return fail(ErrorKind::invalid, fmt::format("git-edit: `repo` is a source of type {}", type),
                 "name a git source", Error::Code::usage);
   }
-  const Operation op{.clock = &context.clock()};
   return reveal_secrets(op, repo, source::git_source().fields,
                         {.launcher = &context.launcher(), .directory = context.bundle_directory()});
 }
@@ -323,19 +323,24 @@ plan::StepType git_edit_step() {
   };
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
-    // What `${sources.NAME}` gives still names where its password is.
-    Value revealed = config;
-    if (revealed.at("repo").is(Value::Type::map)) {
-      TRY_DO(reveal_repo(context, revealed));
-    }
-    Address address;  // before a run `repo` may be null: the output of a step that was not made
-    if (!config.at("repo").is_null()) {
-      TRY(address, address_of(revealed, context.bundle_directory()));
-    }
     if (!config.at("set").is(Value::Type::map) || config.at("set").map().empty()) {
       return fail(ErrorKind::invalid, "git-edit: `set` names no file", "", Error::Code::usage);
     }
-    return std::make_unique<GitEditStep>(revealed, std::move(address), context);
+    // What `${sources.NAME}` gives still names where its password is.
+    if (config.at("repo").is(Value::Type::map)) {
+      return std::make_unique<LazyStep>(
+          [config, &context](const Operation& op) -> Result<std::unique_ptr<plan::Step>> {
+            Value revealed = config;
+            TRY_DO(reveal_repo(op, context, revealed));
+            TRY(Address address, address_of(revealed, context.bundle_directory()));
+            return std::make_unique<GitEditStep>(revealed, std::move(address), context);
+          });
+    }
+    Address address;  // before a run `repo` may be null: the output of a step that was not made
+    if (!config.at("repo").is_null()) {
+      TRY(address, address_of(config, context.bundle_directory()));
+    }
+    return std::make_unique<GitEditStep>(config, std::move(address), context);
   };
   return type;
 }
