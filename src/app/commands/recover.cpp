@@ -92,12 +92,7 @@ Result<int> resume_run(const Operation& op, Program& program, const Given& given
   std::string name = given.resume;
   if (name == "latest") {
     TRY(Opened opened, program.open_repository(op));
-    const auto runs = opened.repository->runs();
-    if (runs.empty()) {
-      return fail(Error::Kind::not_found, "no run was ever begun in this repository",
-                  "lifeboat recover PLAN begins one", Error::Code::usage);
-    }
-    name = runs.back().run;
+    TRY(name, find_run(op, *opened.repository, name));
   }
   TRY(const auto recovery, Recovery::prepare_resume(op, program, name));
   RunWatch watch(program.terminal());
