@@ -254,6 +254,12 @@ ARecoveryWithoutAFileBringsThePlatformBack() {
   tail -n 1 "$SCRATCH/out" | grep -E '^RECOVERED rto=[0-9.]+ rpo=[0-9.]+ checks=([0-9]+)/\1$'
   grep -q '^#' "$W/report.md"
   diff -r "$W/uploads" "$W/new/uploads"
+  # A recovery that is not even begun leaves the report of this one alone.
+  ends 2 lifeboat recover bakc --report "$W/report.md"
+  grep -q '^#' "$W/report.md"
+  ends 2 lifeboat recover back --report "$W/no/folder/report.md"
+  ends 2 lifeboat recover bakc --report "$W/unused.md"
+  [[ ! -e $W/unused.md ]]
   document RunList runs list
   jq -e '.items | length == 1 and .[0].state == "recovered"' "$SCRATCH/document"
   document RecoveryReport runs show latest
