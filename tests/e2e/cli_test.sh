@@ -219,6 +219,10 @@ KeysAreAddedListedAndRemovedButNotTheLast() {
   "$BINARY" points -C "$W/lifeboat.yaml" --passphrase-file "$W/passphrase" | grep complete
   lifeboat keys add --passphrase --new-passphrase-file "$W/added" --label "in the safe"
   lifeboat keys list | grep "in the safe"
+  lifeboat keys add --age "$(lifeboat keys list -o json | jq -r '.items[1].recipient')" \
+    --label "in Zurich"
+  lifeboat keys list | grep "in Zurich, age1"
+  lifeboat keys remove 3
   lifeboat keys remove 0
   "$BINARY" points -C "$W/lifeboat.yaml" --passphrase-command "cat '$W/added'" | grep complete
   ends 12 "$BINARY" points -C "$W/lifeboat.yaml" --passphrase-file "$W/passphrase"
