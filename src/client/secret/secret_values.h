@@ -23,8 +23,8 @@ struct SecretSources {
   std::string directory;         // relative paths of {file: ...} are below it
 };
 
-// Errors: invalid, naming the variable that is not set; not_found, naming the file; never the value;
-// denied; as the launcher's.
+// Errors: invalid, naming the variable that is not set; not_found, naming the file (never the
+// value); denied; as the launcher's.
 Result<void> reveal_secrets(const Operation& op, Value& value, const Record& record,
                             const SecretSources& sources);
 
