@@ -12,6 +12,7 @@
 #include "app/registry.h"
 #include "client/secret/secret_program.h"
 #include "client/secret/secret_values.h"
+#include "run/engine.h"
 #include "store/directory.h"
 
 namespace lifeboat::app {
@@ -263,6 +264,15 @@ Result<repo::Point> find_point(const repo::Repository& repository, const std::st
   return fail(Error::Kind::not_found, "there is no recovery point " + printable(word),
               "`lifeboat points` lists them; a time is RFC 3339: 2026-11-21T04:00:00Z",
               Error::Code::usage);
+}
+
+Result<std::string> find_run(const Operation& op, repo::Repository& repository,
+                             const std::string& word) {
+  if (word != "latest") return word;
+  TRY(const auto newest, run::newest_run(op, repository));
+  if (newest) return *newest;
+  return fail(Error::Kind::not_found, "no run was ever begun in this repository",
+              "lifeboat recover PLAN begins one", Error::Code::usage);
 }
 
 }  // namespace lifeboat::app

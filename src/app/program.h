@@ -102,5 +102,8 @@ class Program {
 Result<repo::Snapshot> find_snapshot(const repo::Repository& repository, const std::string& word);
 // Also by TIME (RFC 3339: the newest complete point at or before it). Default "": newest complete.
 Result<repo::Point> find_point(const repo::Repository& repository, const std::string& word);
+// The name of a run as it stands, or, for "latest", of the newest one that was begun.
+Result<std::string> find_run(const Operation& op, repo::Repository& repository,
+                             const std::string& word);
 
 }  // namespace lifeboat::app

@@ -86,8 +86,8 @@ class Step {
  public:
   virtual ~Step() = default;
   // Would this work now? Reads only.  Errors say what is missing and how to get it. While a step
-  // before it is not done, `unavailable` and `not_found` are not held against it: what only a person
-  // can mend is of another kind.
+  // before it is not done, `unavailable` and `not_found` are not held against it: what only a
+  // person can mend is of another kind.
   virtual Result<void> preflight(const Operation& op) = 0;
   // Reads, never writes. Inputs that come from the outputs of other steps are there by now.
   virtual Result<Observation> observe(const Operation& op) = 0;

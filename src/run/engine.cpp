@@ -88,6 +88,19 @@ Result<Outcome> look_back(const Operation& op, journal::Journal& journal, RunSta
   return Outcome{std::move(state), journal.freshness_proven(), std::nullopt};
 }
 
+Result<std::unique_ptr<journal::Journal>> open_journal(const Operation& op,
+                                                       repo::Repository& repository,
+                                                       const std::string& run,
+                                                       const journal::Driver& driver) {
+  auto journal = journal::Journal::open(op, repository, run, driver);
+  if (journal || journal.error().kind != Error::Kind::not_found) return journal;
+  const auto runs = repository.runs();
+  if (std::ranges::count(runs, run, &repo::RunRecord::run) == 0) return journal;
+  return fail(Error::Kind::not_found,
+              "run " + run + " was never begun: its driver ended before it changed anything",
+              "begin another one: lifeboat recover PLAN");
+}
+
 std::vector<journal::Event> joining(const EngineSetup& setup, const RunState& state, bool fresh) {
   std::vector<journal::Event> events{event::driver_joined(setup.driver)};
   if (!fresh) {
@@ -125,9 +138,33 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   return outcome_of(ledger, true, std::move(halted));
 }
 
+Result<bool> was_begun(const Operation& op, repo::Repository& repository, const std::string& run) {
+  const auto journal = journal::Journal::open(op, repository, run, {});
+  if (journal) return true;
+  switch (journal.error().kind) {
+    case Error::Kind::not_found:
+      return false;
+    case Error::Kind::corrupt:  // what is there and cannot be read was begun
+    case Error::Kind::invalid:
+      return true;
+    default:
+      return fail(journal.error());
+  }
+}
+
+Result<std::optional<std::string>> newest_run(const Operation& op, repo::Repository& repository) {
+  std::optional<std::string> newest;
+  const auto runs = repository.runs();
+  for (auto run = runs.rbegin(); run != runs.rend() && !newest; ++run) {
+    TRY(const bool begun, was_begun(op, repository, run->run));
+    if (begun) newest = run->run;
+  }
+  return newest;
+}
+
 Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std::string& run) {
   const EngineSetup setup = completed(given);
-  TRY(const auto journal, journal::Journal::open(op, *setup.repository, run, setup.driver));
+  TRY(const auto journal, open_journal(op, *setup.repository, run, setup.driver));
   const bool fresh = journal->freshness_proven();
   TRY(auto state, replay(journal->events()));
   if (state.recovered()) return look_back(op, *journal, std::move(state), setup.keep_vault);
@@ -146,7 +183,7 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
 
 Result<Outcome> read_run(const Operation& op, repo::Repository& repository,
                          const std::string& run) {
-  TRY(const auto journal, journal::Journal::open(op, repository, run, {}));
+  TRY(const auto journal, open_journal(op, repository, run, {}));
   TRY(auto state, replay(journal->events()));
   return Outcome{std::move(state), journal->freshness_proven(), std::nullopt};
 }

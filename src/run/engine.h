@@ -59,10 +59,16 @@ std::string new_run_name(Random& random);
 // cannot be written). `pins.inputs` holds secrets as such, tainted; they go to the vault.
 Result<Outcome> begin(const Operation& op, const EngineSetup& setup, const Pins& pins);
 
-// Errors, all before anything was changed by us: not_found; corrupt (the journal); lease_held (a
-// living driver, or another one was faster); refused (its children live); not_ready.
-// A run that is done already answers its state.
+// Errors, all before anything was changed by us: not_found (no such run, or never begun); corrupt
+// (the journal); lease_held (a living driver, or another one was faster); refused (its children
+// live); not_ready. A run that is done already answers its state.
 Result<Outcome> resume(const Operation& op, const EngineSetup& setup, const std::string& run);
+
+// Whether a run that was announced has a journal: if its driver died in between, nothing was
+// changed and there is nothing to resume.  Errors: those of the store.
+Result<bool> was_begun(const Operation& op, repo::Repository& repository, const std::string& run);
+// The newest run that was begun; nullopt when there is none.
+Result<std::optional<std::string>> newest_run(const Operation& op, repo::Repository& repository);
 
 // A run as its journal has it, for `runs show` and for preparing a resume().  Errors: as resume().
 Result<Outcome> read_run(const Operation& op, repo::Repository& repository, const std::string& run);

@@ -154,6 +154,10 @@ KeysAreAddedListedAndRemovedButNotTheLast() {
   "$BINARY" points -C "$W/lifeboat.yaml" --passphrase-file "$W/passphrase" | grep complete
   lifeboat keys add --passphrase --new-passphrase-file "$W/added" --label "in the safe"
   lifeboat keys list | grep "in the safe"
+  lifeboat keys add --age "$(lifeboat keys list -o json | jq -r '.items[1].recipient')" \
+    --label "in Zurich"
+  lifeboat keys list | grep "in Zurich, age1"
+  lifeboat keys remove 3
   lifeboat keys remove 0
   "$BINARY" points -C "$W/lifeboat.yaml" --passphrase-command "cat '$W/added'" | grep complete
   ends 12 "$BINARY" points -C "$W/lifeboat.yaml" --passphrase-file "$W/passphrase"
@@ -189,6 +193,12 @@ ARecoveryWithoutAFileBringsThePlatformBack() {
   tail -n 1 "$SCRATCH/out" | grep -E '^RECOVERED rto=[0-9.]+ rpo=[0-9.]+ checks=([0-9]+)/\1$'
   grep -q '^#' "$W/report.md"
   diff -r "$W/uploads" "$W/new/uploads"
+  # A recovery that is not even begun leaves the report of this one alone.
+  ends 2 lifeboat recover bakc --report "$W/report.md"
+  grep -q '^#' "$W/report.md"
+  ends 2 lifeboat recover back --report "$W/no/folder/report.md"
+  ends 2 lifeboat recover bakc --report "$W/unused.md"
+  [[ ! -e $W/unused.md ]]
   document RunList runs list
   jq -e '.items | length == 1 and .[0].state == "recovered"' "$SCRATCH/document"
   document RecoveryReport runs show latest

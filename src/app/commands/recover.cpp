@@ -35,6 +35,21 @@ Result<void> write_report(const std::string& path, std::string_view text) {
               "`lifeboat runs show` prints it again");
 }
 
+// Whether a report can be written there; what stands there stays as it is.
+Result<void> probe_report(const std::string& path) {
+  const int fresh = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const int fd = fresh >= 0 ? fresh : ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  const int error = errno;
+  if (fresh >= 0) ::unlink(path.c_str());
+  if (fd >= 0) {
+    ::close(fd);
+    return {};
+  }
+  return fail(Error::Kind::invalid,
+              fmt::format("report {}: {}", printable(path), std::strerror(error)),
+              "nothing was begun; name another file", Error::Code::usage);
+}
+
 // Prints the report; the exit status says whether the platform is back.
 Result<int> tell(Program& program, const run::Outcome& outcome, const std::string& file) {
   const run::Report report = run::make_report(outcome);
@@ -92,12 +107,7 @@ Result<int> resume_run(const Operation& op, Program& program, const Given& given
   std::string name = given.resume;
   if (name == "latest") {
     TRY(Opened opened, program.open_repository(op));
-    const auto runs = opened.repository->runs();
-    if (runs.empty()) {
-      return fail(Error::Kind::not_found, "no run was ever begun in this repository",
-                  "lifeboat recover PLAN begins one", Error::Code::usage);
-    }
-    name = runs.back().run;
+    TRY(name, find_run(op, *opened.repository, name));
   }
   TRY(const auto recovery, Recovery::prepare_resume(op, program, name));
   RunWatch watch(program.terminal());
@@ -113,13 +123,7 @@ Result<int> run_recover(const Operation& op, Program& program, Given& given) {
                   "write RFC 3339: 2026-11-21T04:00:00Z", Error::Code::usage);
     }
   }
-  if (!given.report.empty()) {
-    const auto writable = write_report(given.report, "");
-    if (!writable) {
-      return fail(Error::Kind::invalid, writable.error().what,
-                  "nothing was begun; name another file", Error::Code::usage);
-    }
-  }
+  if (!given.report.empty()) TRY_DO(probe_report(given.report));
   return given.resume.empty() ? begin_run(op, program, given) : resume_run(op, program, given);
 }
 

@@ -15,6 +15,7 @@ namespace {
 // What a table says of a run; a journal that cannot be read is a row, not the end of the list.
 std::string state_of(const Operation& op, repo::Repository& repository, const std::string& run) {
   const auto outcome = run::read_run(op, repository, run);
+  if (!outcome && outcome.error().kind == Error::Kind::not_found) return "never begun";
   if (!outcome) return "unreadable: " + printable(outcome.error().what);
   if (outcome->state.recovered()) return "recovered";
   return outcome->state.end ? "failed, can be resumed" : "not ended, can be resumed";
@@ -43,10 +44,7 @@ Result<int> list_runs(const Operation& op, Program& program) {
 Result<int> show_run(const Operation& op, Program& program, const std::string& word,
                      bool markdown) {
   TRY(Opened opened, program.open_repository(op));
-  std::string name = word;
-  if (word == "latest" && !opened.repository->runs().empty()) {
-    name = opened.repository->runs().back().run;
-  }
+  TRY(const std::string name, find_run(op, *opened.repository, word));
   TRY(const run::Outcome outcome, run::read_run(op, *opened.repository, name));
   const run::Report report = run::make_report(outcome);
   if (program.terminal().output() == Output::json) {
@@ -60,8 +58,7 @@ Result<int> show_run(const Operation& op, Program& program, const std::string& w
 Result<int> show_log(const Operation& op, Program& program, const std::string& word,
                      const std::string& step) {
   TRY(Opened opened, program.open_repository(op));
-  const auto runs = opened.repository->runs();
-  const std::string name = word == "latest" && !runs.empty() ? runs.back().run : word;
+  TRY(const std::string name, find_run(op, *opened.repository, word));
   TRY(const auto journal,
       journal::Journal::open(op, *opened.repository, name, run::this_driver(program.random())));
   TRY(const std::vector<std::string> lines, journal->read_log(op, step));

@@ -16,8 +16,8 @@
 // Secrets go by `secret_env` (the child's environment), `secret_files` (0600, wiped afterwards) or
 // input; never by arguments.  Output is bounded: what exceeds the limit is cut, and said.
 // Threads: run() and start() from any thread.  Errors: not_found when there is no program at the
-// path that was given; invalid when it is not installed (hint: how to get it); cancelled; unavailable
-// when it cannot be started.
+// path that was given; invalid when it is not installed (hint: how to get it); cancelled;
+// unavailable when it cannot be started.
 #pragma once
 
 #include <functional>

@@ -380,6 +380,18 @@ TEST(MaskerTest, KnowsEveryFormInWhichToolsPrintASecret) {
   EXPECT_EQ(masker.masked("nothing here"), "nothing here");
 }
 
+TEST(MaskerTest, KnowsJsonThatIsAsciiOnly) {
+  process::Masker masker;
+  masker.add(Secret("gr\xc3\xbc\xc3\x9f\xe2\x82\xac\xf0\x9f\x94\x91\x01\"x"));
+  // As Python's json.dumps() and as PHP's json_encode() with upper-case digits print it.
+  EXPECT_EQ(masker.masked(R"({"p": "gr\u00fc\u00df\u20ac\ud83d\udd11\u0001\"x"})"),
+            R"({"p": "***"})");
+  EXPECT_EQ(masker.masked(R"(gr\u00FC\u00DF\u20AC\uD83D\uDD11\u0001\"x)"), "***");
+  EXPECT_EQ(masker.masked("gr\xc3\xbc\xc3\x9f\xe2\x82\xac\xf0\x9f\x94\x91\\u0001\\\"x"), "***");
+  masker.add(Secret("no text \xff\xfe"));
+  EXPECT_EQ(masker.masked("it is no text \xff\xfe."), "it is ***.");
+}
+
 TEST(MaskerTest, ASecretOfSeveralLinesIsMaskedLineByLine) {
   process::Masker masker;
   masker.add(Secret("-----BEGIN-----\nMIIEvQIBADANBg\n-----END-----\n"));

@@ -47,27 +47,50 @@ std::string percent(std::string_view text, std::string_view digits) {
   return out;
 }
 
-std::string json_form(std::string_view text) {
+std::string u_escape(std::uint32_t unit, std::string_view digits) {
+  std::string out = "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += digits[unit >> shift & 15];
+  return out;
+}
+
+// The character at `at` of valid UTF-8; `at` then stands behind it.
+std::uint32_t next_character(std::string_view text, std::size_t& at) {
+  const auto first = static_cast<unsigned char>(text[at++]);
+  if (first < 0x80) return first;
+  const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+  std::uint32_t character = first & (0x3Fu >> more);
+  for (int i = 0; i < more; ++i) {
+    character = character << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
+  }
+  return character;
+}
+
+// What stands for a character below 0x80 inside a JSON string.
+std::string json_ascii(char c, std::string_view digits) {
+  static constexpr std::string_view plain = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
+  if (const auto at = plain.find(c); at != plain.npos) return {'\\', letters[at]};
+  const bool control = static_cast<unsigned char>(c) < 0x20;
+  return control ? u_escape(static_cast<unsigned char>(c), digits) : std::string(1, c);
+}
+
+std::string json_form(std::string_view text, std::string_view digits) {
   std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        out += c;
+  for (const char c : text) out += json_ascii(c, digits);
+  return out;
+}
+
+// As Python and PHP print JSON: nothing but printable ASCII, the rest in units of UTF-16.
+std::string ascii_json_form(std::string_view text, std::string_view digits) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::uint32_t character = next_character(text, at);
+    if (character < 0x7F) {
+      out += json_ascii(static_cast<char>(character), digits);
+    } else if (character < 0x10000) {
+      out += u_escape(character, digits);
+    } else {
+      out += u_escape(0xD800 + ((character - 0x10000) >> 10), digits);
+      out += u_escape(0xDC00 + ((character - 0x10000) & 0x3FF), digits);
     }
   }
   return out;
@@ -76,9 +99,11 @@ std::string json_form(std::string_view text) {
 void add_forms(std::string_view secret, std::set<std::string>& forms) {
   if (secret.size() < shortest_secret) return;
   forms.emplace(secret);
-  forms.insert(json_form(secret));
-  forms.insert(percent(secret, "0123456789ABCDEF"));
-  forms.insert(percent(secret, "0123456789abcdef"));
+  for (const std::string_view digits : {"0123456789ABCDEF", "0123456789abcdef"}) {
+    forms.insert(json_form(secret, digits));
+    if (is_utf8(secret)) forms.insert(ascii_json_form(secret, digits));
+    forms.insert(percent(secret, digits));
+  }
   const std::string hex = to_hex(as_bytes(secret));
   forms.insert(hex);
   std::string upper = hex;

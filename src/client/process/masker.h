@@ -1,9 +1,9 @@
 // client/process/masker.h - Replaces secrets in text, in every form in which tools print them.
 //
 // A secret is known as it is, in base64 (standard and URL alphabet, at each of the three positions
-// it can have inside a longer text), percent-encoded, as a JSON string, and in hex; a secret of
-// several lines also line by line. Secrets shorter than four bytes are not masked: they would turn
-// every text to stars; nobody's password should be that short.
+// it can have inside a longer text), percent-encoded, as a JSON string (as UTF-8 and as ASCII
+// only), and in hex; a secret of several lines also line by line. Secrets shorter than four bytes
+// are not masked: they would turn every text to stars; nobody's password should be that short.
 //
 // Threads: add() and the rest may be called from any thread.
 #pragma once

@@ -24,8 +24,8 @@ struct SecretSources {
   std::string directory;         // relative paths are below it; programs run in it
 };
 
-// Errors: invalid, naming the variable that is not set; not_found, naming the file; never the value;
-// denied; as the launcher's.
+// Errors: invalid, naming the variable that is not set; not_found, naming the file (never the
+// value); denied; as the launcher's.
 Result<void> reveal_secrets(const Operation& op, Value& value, const Record& record,
                             const SecretSources& sources);
 

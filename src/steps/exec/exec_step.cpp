@@ -78,7 +78,7 @@ class ExecStep final : public plan::Step {
 
   Result<void> preflight(const Operation& op) override {
     TRY_DO(op.proceed());
-    for (const char* verb : {"run", "observe", "undo"}) TRY_DO(program_is_there(verb));
+    for (const char* verb : {"run", "observe"}) TRY_DO(program_is_there(verb));
     return {};
   }
 
@@ -118,14 +118,8 @@ class ExecStep final : public plan::Step {
   }
 
   Result<void> undo(const Operation& op, const Value&) override {
-    if (argv("undo").empty()) {
-      return fail(Error::Kind::invalid, "exec " + shown("run") + ": irreversible: it has no `undo`",
-                  "undo it by hand, or declare `undo` in the plan");
-    }
-    TRY(const OutputFile outputs, OutputFile::make());
-    TRY(const Finished finished, run(op, "undo", outputs));
-    if (finished.status == 0) return {};
-    return fail(failure("undo", finished));
+    TRY_DO(op.proceed());
+    return fail(Error::Kind::invalid, "exec " + shown("run") + ": irreversible", "undo it by hand");
   }
 
  private:
@@ -207,7 +201,9 @@ class ExecStep final : public plan::Step {
     command.env["LIFEBOAT_GENERATION"] = std::to_string(context_.generation());
     command.env["LIFEBOAT_VERB"] = verb;
     command.directory = directory();
-    command.may_leave_daemons = config_.boolean("may_leave_daemons", false);
+    // To look starts nothing that lasts.
+    const bool changes = verb == std::string_view("run");
+    command.may_leave_daemons = changes && config_.boolean("may_leave_daemons", false);
     command.on_line = [this](std::string_view line) { context_.log(line); };
     return command;
   }
@@ -286,10 +282,6 @@ Record fields_of_exec() {
        .shape = shape::list(shape::string()),
        .help = "Program and arguments that only look: exit 0 done, 1 not there",
        .required = true},
-      {.name = "undo",
-       .shape = shape::list(shape::string()),
-       .help =
-           "Program and arguments that take it back: for a later version, nothing calls it yet"},
       {.name = "env", .shape = shape::map(shape::string()), .help = "Variables of the programs"},
       {.name = "secret_env",
        .shape = shape::map(shape::secret()),
@@ -305,9 +297,10 @@ Record fields_of_exec() {
        .help = "Working folder; relative paths are below the plan's folder"},
       {.name = "may_leave_daemons",
        .shape = shape::boolean(),
-       .help = "Processes that leave by setsid may go on; they are named in the journal",
+       .help = "Processes of `run` that leave by setsid may go on; the journal names them",
        .fallback = Value(false)},
   };
+  record.reserved = {"undo"};
   return record;
 }
 

@@ -13,13 +13,10 @@
 // - `observe` only looks. Exit 0: the effect is there, outputs are written. Exit 1: it is not
 //   there, or only half. Anything else is an error.
 // - `run` brings it about. It may be killed at any instant and is then run again.
-// - `undo` takes it back, whether it is there or not. Without it the step is irreversible. It is
-// for
-//   a later version: no command of this one calls it.
 // - Outputs are one JSON object, written to the file that LIFEBOAT_OUTPUT names (0600, in memory
 //   where the machine can, wiped afterwards). Each declared output must be there, of its type;
 //   others are dropped.
-// - LIFEBOAT_RUN, LIFEBOAT_STEP, LIFEBOAT_GENERATION and LIFEBOAT_VERB (observe, run, undo) tell
+// - LIFEBOAT_RUN, LIFEBOAT_STEP, LIFEBOAT_GENERATION and LIFEBOAT_VERB (observe, run) tell
 //   where they are. Besides these, LIFEBOAT_CHILD (by which a later driver finds what the death of
 //   this one left at work), PATH, HOME, LANG and TZ the environment is what `env` says.
 // - Exit 64, 78, 126, 127 mean that it can never work, 77 that a person must act; every other

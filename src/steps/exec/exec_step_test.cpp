@@ -98,7 +98,6 @@ class ExecWorld final : public plan::StepWorld {
         "cmp -s words effect || exit 1\n"
         "printf '{\"lines\":%s,\"key\":\"%s\"}' \"$(wc -l <effect)\" \"$KEY\" "
         ">\"$LIFEBOAT_OUTPUT\"");
-    config.set("undo", shell("rm -f effect effect.next"));
     Value outputs;
     outputs.set("lines", "integer");
     outputs.set("key", "secret");
@@ -255,7 +254,34 @@ TEST(ExecStep, WhatItLeavesRunningIsNamed) {
   EXPECT_EQ(kill(std::stoi(proof->left_running.front()), SIGKILL), 0);
 }
 
-TEST(ExecStep, WithoutUndoItIsIrreversible) {
+TEST(ExecStep, WhatObserveStartsIsEndedWithIt) {
+  Stage stage;
+  Value config = stage.config(
+      "true",
+      "rm -f pid; setsid sh -c 'echo $$ >pid; exec sleep 2719' >/dev/null 2>&1 </dev/null & "
+      "until [ -s pid ]; do :; done");
+  config.set("may_leave_daemons", true);
+  const auto step = stage.step(config);
+  const auto seen = step->observe(stage.op);
+  ASSERT_TRUE(seen) << seen.error().what;
+  EXPECT_NE(kill(std::stoi(content(stage.scratch / "pid")), 0), 0);
+  const auto proof = step->verify(stage.op);
+  ASSERT_TRUE(proof) << proof.error().what;
+  EXPECT_NE(kill(std::stoi(content(stage.scratch / "pid")), 0), 0);
+  EXPECT_THAT(proof->left_running, IsEmpty());
+}
+
+TEST(ExecStep, UndoIsAWordOfALaterVersion) {
+  Stage stage;
+  Value config = stage.config("true", "true");
+  config.set("undo", shell("true"));
+  std::vector<Finding> findings;
+  validate(config, exec_step().fields, {.path = "exec"}, findings);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_THAT(findings[0].message, HasSubstr("'undo' is not in this version"));
+}
+
+TEST(ExecStep, ItIsIrreversible) {
   Stage stage;
   const auto undone = stage.step(stage.config("true", "true"))->undo(stage.op, Value());
   ASSERT_FALSE(undone);
