@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "capture/item.h"
 #include "schema/json.h"
+#include "source/rabbitmq/lost_messages.h"
 #include "source/rabbitmq/stored_definitions.h"
 
 namespace lifeboat::source {
@@ -20,6 +21,7 @@ using ErrorKind = Error::Kind;
 
 constexpr int most_readings = 6;
 constexpr std::size_t remarks_told = 20;  // about transient queues: there may be thousands
+constexpr auto leave_patience = std::chrono::seconds(10);
 
 std::string sha256_hex(std::string_view text) {
   std::array<std::uint8_t, 32> digest{};
@@ -246,17 +248,7 @@ class RabbitmqSource final : public Source {
     for (const auto& [kind, count] : counts.map()) {
       moments.facts["count." + kind] = std::to_string(count.integer());
     }
-    std::uint64_t messages = 0;
-    for (const auto& [queue, depth] : live.messages) {
-      const bool wanted =
-          vhosts_.empty() || std::any_of(vhosts_.begin(), vhosts_.end(),
-                                         [&](auto& v) { return queue.starts_with(v + "/"); });
-      if (!wanted) continue;
-      messages += depth;
-      moments.facts["lost.queue " + printable(queue)] =
-          fmt::format("{} messages, not captured", depth);
-    }
-    moments.facts["messages"] = std::to_string(messages);
+    const std::uint64_t messages = tell_lost(live.messages, vhosts_, moments.facts);
     const std::size_t told = std::min(live.skipped.size(), remarks_told);
     moments.remarks.insert(moments.remarks.end(), live.skipped.begin(),
                            live.skipped.begin() + static_cast<std::ptrdiff_t>(told));
@@ -326,29 +318,63 @@ class RabbitmqSource final : public Source {
     return {};
   }
 
-  // Declaring a queue needs rights in its virtual host, of an administrator too.
-  Result<void> enter(const Operation& op, const std::string& vhost, const Seen& seen) {
-    const ObjectKey key{Kind::permission, vhost, seen.me};
+  static Value all_rights() {
     Value all{Value::Map{}};
     for (const char* right : {"configure", "write", "read"}) all.set(right, ".*");
-    const auto has = seen.live.topology.find(key);
-    if (has != seen.live.topology.end() && has->second == all) return {};
-    return broker_.put(op, key, all);
+    return all;
+  }
+
+  static bool has_all_rights(const std::string& vhost, const Seen& seen) {
+    const auto has = seen.live.topology.find({Kind::permission, vhost, seen.me});
+    return has != seen.live.topology.end() && has->second == all_rights();
+  }
+
+  // What we took to declare queues, and what a broker gives to whoever makes a virtual host, goes
+  // back to what it was, or was captured; whatever ended the restore.
+  void leave(const Operation& op, const std::set<std::string>& vhosts, const Captured& captured,
+             const Seen& seen, RestoreReport& report) {
+    const Operation patient = Operation{op.clock}.within(leave_patience);
+    for (const std::string& vhost : vhosts) {
+      const ObjectKey key{Kind::permission, vhost, seen.me};
+      const bool existed = seen.live.topology.contains({Kind::vhost, vhost, ""});
+      const Topology& right = existed ? seen.live.topology : captured.topology;
+      const auto before = right.find(key);
+      const auto done = before == right.end() ? broker_.remove(patient, key, Value())
+                                              : broker_.put(patient, key, before->second);
+      if (done) continue;
+      report.remarks.push_back(
+          fmt::format("{} was given all rights in virtual host {} and keeps "
+                      "them: {}",
+                      printable(seen.me), printable(vhost), done.error().what));
+    }
   }
 
   Result<void> put_missing(const Operation& op, const Captured& captured, const Seen& seen,
                            const Work& work) {
+    std::set<std::string> entered;
+    auto done = put_all(op, captured, seen, work, entered);
+    leave(op, entered, captured, seen, work.report);
+    return done;
+  }
+
+  Result<void> put_all(const Operation& op, const Captured& captured, const Seen& seen,
+                       const Work& work, std::set<std::string>& entered) {
     const Topology wanted = filtered(captured.topology, work.scope, seen.left_alone);
     const Difference change =
         difference(wanted, filtered(seen.live.topology, work.scope, seen.left_alone));
     std::vector<ObjectKey> todo = change.missing;
     todo.insert(todo.end(), change.different.begin(), change.different.end());
     std::sort(todo.begin(), todo.end());
-    std::set<std::string> entered;
+    std::set<std::string> open;
     for (std::size_t done = 0; done < todo.size(); ++done) {
       const ObjectKey& key = todo[done];
-      if (is_immutable(key.kind) && entered.insert(key.vhost).second) {
-        TRY_DO(enter(op, key.vhost, seen));
+      const bool is_new =
+          key.kind == Kind::vhost && !seen.live.topology.contains({Kind::vhost, key.vhost, ""});
+      const bool enters = is_immutable(key.kind) && !has_all_rights(key.vhost, seen);
+      if (is_new || enters) entered.insert(key.vhost);
+      // Declaring a queue needs rights in its virtual host, of an administrator too.
+      if (enters && open.insert(key.vhost).second) {
+        TRY_DO(broker_.put(op, {Kind::permission, key.vhost, seen.me}, all_rights()));
       }
       auto put = broker_.put(op, key, wanted.at(key));
       // A shovel without its plugin must not cost the queues; verify tells that it is not there.

@@ -330,6 +330,25 @@ TEST_F(RabbitmqSourceTest, ARestoreWhoseConnectionBreaksAfterAnyChangeIsComplete
   }
 }
 
+TEST_F(RabbitmqSourceTest, WhoRestoresHasTheRightsAfterwardsThatItHadBefore) {
+  const auto feed = captured();
+  const auto rights = [](const std::string& vhost) {
+    const auto live = target().read();
+    const auto found = live.topology.find({Kind::permission, vhost, target().login().user});
+    return found == live.topology.end() ? "none" : to_json(found->second);
+  };
+  const char* few = R"({"configure": "", "write": "", "read": ".*"})";
+  target().put({Kind::vhost, "shop", ""}, R"({"description": "the shop", "tags": ["prod", "eu"]})");
+  target().put({Kind::permission, "shop", target().login().user}, few);
+  ASSERT_TRUE(target().open()->restore(op, *feed, first_run()));
+  EXPECT_EQ(rights("shop"), to_json(json(few)));
+  const auto before = original().read().topology;
+  const auto captured_right = before.find({Kind::permission, "odd/ü %", target().login().user});
+  EXPECT_EQ(rights("odd/ü %"),
+            captured_right == before.end() ? "none" : to_json(captured_right->second));
+  EXPECT_EQ(red_ones(target().open()->verify(op, *feed)), "");
+}
+
 TEST_F(RabbitmqSourceTest, MessagesAreToldAsLost) {
   original().call("POST", "/api/exchanges/shop/amq.default/publish",
                   R"({"properties": {"delivery_mode": 2}, "routing_key": "orders", "payload": "x",
