@@ -173,7 +173,12 @@ class RestoreStep final : public plan::Step {
     for (const repo::Snapshot& each : world_.repository->snapshots()) {
       const bool ours = each.about.kind == repo::SnapshotKind::kept &&
                         each.about.run == context_.run() && each.about.source == name();
-      if (ours) proof.kept_aside.push_back("snapshot " + each.id.brief() + " in the repository");
+      if (!ours) continue;
+      proof.kept_aside.push_back("snapshot " + each.id.brief() + " in the repository");
+      if (!each.moments.partial) continue;
+      const auto& why = each.moments.remarks;
+      proof.remarks.push_back("what was there was kept aside only in part, as snapshot " +
+                              each.id.brief() + (why.empty() ? "" : ": " + why.front()));
     }
   }
 

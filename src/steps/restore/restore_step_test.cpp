@@ -10,6 +10,8 @@
 namespace lifeboat::steps {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -71,6 +73,36 @@ TEST_F(RestoreStepTest, WhatAnotherStepOfTheSameRunPutThereIsCapturedAsWell) {
   ASSERT_THAT(kept_by(*one), ElementsAre(MatchesRegex(a_kept_snapshot)));
   EXPECT_EQ(rows_of(repository->snapshots().back().id),
             (source::Rows{{"theirs", "somebody else's row"}}));
+}
+
+// Reads only a part of what is there.
+class HalfBlindSource final : public source::MemorySource {
+ public:
+  using MemorySource::MemorySource;
+  Result<void> capture(const Operation& op, capture::Sink& sink) override {
+    capture::Moments moments;
+    moments.begin = moments.consistent_at = moments.end = op.clock->wall();
+    moments.partial = true;
+    moments.remarks = {"theirs: cannot be read"};
+    return sink.commit(op, moments);
+  }
+};
+
+TEST_F(RestoreStepTest, WhatCouldBeCapturedOnlyInPartIsRemarkedUponByEveryDriver) {
+  use(source::KeepsAside::by_capture);
+  source::SourceType type = *types.find("memory");
+  type.make = [this](const Value&, const source::Context&) {
+    return Result<std::unique_ptr<source::Source>>(
+        std::make_unique<HalfBlindSource>(target, world.clock));
+  };
+  types.add(type);
+  const auto one = step();
+  ASSERT_TRUE(one->apply(world.op));
+  for (const auto& each : {one->verify(world.op), step()->verify(world.op)}) {
+    ASSERT_TRUE(each) << each.error().what;
+    EXPECT_THAT(each->remarks, Contains(AllOf(HasSubstr("was kept aside only in part"),
+                                              HasSubstr("theirs: cannot be read"))));
+  }
 }
 
 TEST_F(RestoreStepTest, NothingIsKeptWhereNothingWas) {
