@@ -39,7 +39,7 @@ endfunction()
 function(lifeboat_test_places)
   configure_file(${CMAKE_SOURCE_DIR}/cmake/test_places.h.in
                  ${CMAKE_BINARY_DIR}/generated/test_places.h)
-  file(WRITE ${CMAKE_BINARY_DIR}/generated/test_headers.cpp "")
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/test_headers.cpp CONTENT "")
   add_library(test_headers OBJECT ${CMAKE_BINARY_DIR}/generated/test_headers.cpp)
   target_link_libraries(test_headers GTest::gmock GTest::gtest)
   target_precompile_headers(test_headers PRIVATE <gtest/gtest.h> <gmock/gmock.h> <string> <vector>)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "backup/backup.h"
+#include "base/temporary_folder.h"
 #include "client/process/launcher.h"
 #include "plan/fake_context.h"
 #include "repo/test_world.h"
@@ -14,7 +15,6 @@ namespace lifeboat::steps {
 namespace {
 
 using source::git::GitProgram;
-using source::git::ScratchFolder;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -84,7 +84,7 @@ class RestoreGit : public testing::Test {
   SystemClock clock_;
   Operation op_{&clock_};
   std::unique_ptr<Launcher> launcher_ = make_launcher(clock_, "", LIFEBOAT_SUPERVISOR_PATH);
-  ScratchFolder folder_ = repo::value(ScratchFolder::make());
+  TemporaryFolder folder_ = repo::value(TemporaryFolder::make("git"));
   store::MemoryStore store_;
   repo::World world_{store_};
   std::unique_ptr<repo::Repository> repository_ = repo::value(world_.create());
