@@ -145,7 +145,8 @@ def stage_long(tally):
     """The unit tests at their full length (release build): every byte, 4 GiB, 20,000 seeds."""
     if build(tally, "release"):
         for program in unit_programs("release"):
-            gtest(tally, program, f"long {program.name}", environment={"LIFEBOAT_LONG": "1"})
+            gtest(tally, program, f"long {program.name}", environment={"LIFEBOAT_LONG": "1"},
+                  limit_s=3600)
 
 
 RECOVERY_SCRIPTS = ("recovery_test.sh", "secrets_test.sh")
