@@ -88,6 +88,7 @@ class ChainedJournal final : public Journal {
   void enqueue(Event event) REQUIRES(mutex_);
   Result<void> write_noted(const Operation& op);
   Result<void> write_lines(const Operation& op);
+  Result<void> write_chunks(const Operation& op);
   Result<void> wait_written(const Operation& op, std::uint64_t ticket) REQUIRES(mutex_);
   Result<void> write_one(const Operation& op) REQUIRES(mutex_);
   Result<void> put_pending(const Operation& op, const std::optional<Id>& previous);
@@ -114,6 +115,7 @@ class ChainedJournal final : public Journal {
   bool fresh_ GUARDED_BY(mutex_);
   std::optional<Error> lost_ GUARDED_BY(mutex_);  // once set, nothing is written any more
   bool writing_ GUARDED_BY(mutex_) = false;
+  bool chunking_ GUARDED_BY(mutex_) = false;
   bool armed_ GUARDED_BY(mutex_) = false;    // notes wait for the flusher
   bool log_due_ GUARDED_BY(mutex_) = false;  // lines wait for the flusher
   std::optional<Pending> pending_;           // of the thread that holds writing_
@@ -180,7 +182,21 @@ Result<void> ChainedJournal::write_noted(const Operation& op) {
   return wait_written(op, queued_total_);
 }
 
+// One thread at a time: whoever finds no lines any more must find the events of their chunks.
 Result<void> ChainedJournal::write_lines(const Operation& op) {
+  {
+    MutexLock lock(mutex_);
+    while (chunking_) changed_.wait(mutex_);
+    chunking_ = true;
+  }
+  auto done = write_chunks(op);
+  MutexLock lock(mutex_);
+  chunking_ = false;
+  changed_.notify_all();
+  return done;
+}
+
+Result<void> ChainedJournal::write_chunks(const Operation& op) {
   for (int chunks = 0; chunks < chunks_per_flush_max && !stream_.empty(); ++chunks) {
     TRY(const auto chunk, stream_.write(op));
     if (!chunk) break;

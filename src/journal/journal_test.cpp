@@ -1,3 +1,7 @@
+#include <atomic>
+#include <latch>
+#include <thread>
+
 #include "crypt/age.h"
 #include "crypt/crypt.h"
 #include "journal/fake_repository.h"
@@ -122,6 +126,28 @@ TEST_F(Flush, LinesThatComeAsFastAsTheyAreWrittenDoNotHoldItUp) {
   ASSERT_TRUE(journal_->flush(op_));
   EXPECT_LE(chunks(), 10U);
   EXPECT_GE(journal_->segments(), 2U);
+}
+
+// One thread has put a chunk and not yet noted it: a flush that finds no line waits for that note.
+TEST_F(Flush, AChunkThatAnotherThreadHasJustPutIsInTheJournalToo) {
+  std::latch put(1), go_on(1);
+  journal_->on_written([&](const std::string& object, const std::vector<Event>&) {
+    if (!object.starts_with("runs/r-1/log/")) return;
+    put.count_down();
+    go_on.wait();
+  });
+  journal_->log("loud", "line");
+  std::jthread other([&] { EXPECT_TRUE(journal_->flush(op_)); });
+  put.wait();
+  std::atomic<bool> flushed = false;
+  std::jthread late([&] {
+    EXPECT_TRUE(journal_->flush(op_));
+    flushed = true;
+    const auto reader = Journal::open(op_, repository_, "r-1", {});
+    EXPECT_EQ((*reader)->events().back().kind, "log.chunk");
+  });
+  for (int i = 0; i < 1000 && !flushed; ++i) std::this_thread::yield();
+  go_on.count_down();
 }
 
 TEST_F(Flush, WhatWasNotedIsWrittenAlsoWhereLinesCannotBe) {
