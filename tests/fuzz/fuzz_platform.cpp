@@ -25,7 +25,8 @@ const platform::Vocabulary& vocabulary() {
   return words;
 }
 
-void refused(std::string_view text, const Error& error, const std::vector<Finding>& findings) {
+void check_refusal(std::string_view text, const Error& error,
+                   const std::vector<Finding>& findings) {
   HOLDS(error.kind == Error::Kind::invalid && !error.what.empty() && !findings.empty());
   const auto lines = std::count(text.begin(), text.end(), '\n') + 1;
   for (const Finding& finding : findings) {
@@ -35,7 +36,7 @@ void refused(std::string_view text, const Error& error, const std::vector<Findin
 }
 
 // A plan survives being pinned in a journal, and its order respects its edges.
-void accepted(const plan::Plan& plan) {
+void check_plan(const plan::Plan& plan) {
   const Value pinned = run::to_value(plan);
   const auto again = run::plan_from(pinned);
   HOLDS(again && to_json(run::to_value(*again)) == to_json(pinned));
@@ -60,11 +61,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   std::vector<Finding> findings;
   const auto file = platform::read_platform(text, "fuzz.yaml", fuzz::vocabulary(), &findings);
   if (!file) {
-    fuzz::refused(text, file.error(), findings);
+    fuzz::check_refusal(text, file.error(), findings);
     return 0;
   }
   HOLDS(findings.empty());
-  for (const auto& [name, plan] : file->plans) fuzz::accepted(plan);
+  for (const auto& [name, plan] : file->plans) fuzz::check_plan(plan);
   (void)platform::source_values(*file);
   (void)platform::local_secrets(*file, fuzz::vocabulary());
   // Seeds: an objective of at most 15 minutes.
