@@ -1,5 +1,8 @@
 // Platform files, with all words that the program knows.
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <random>
 
 #include "app/registry.h"
 #include "platform/platform.h"
@@ -7,8 +10,49 @@
 #include "schema/json.h"
 #include "tests/fuzz/harness.h"
 
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* bytes, std::size_t size,
+                                        std::size_t size_max);
+
 namespace lifeboat::fuzz {
 namespace {
+
+using Dice = std::mt19937;
+
+struct Span {
+  std::size_t begin = 0, size = 0;
+};
+
+// The words or the lines of a text.
+std::vector<Span> parts_of(std::string_view text, bool lines) {
+  const auto inside = [lines](char c) {
+    return lines ? c != '\n' : std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+  };
+  std::vector<Span> parts;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (!inside(text[at])) continue;
+    if (at == 0 || !inside(text[at - 1])) parts.push_back({at, 0});
+    ++parts.back().size;
+  }
+  return parts;
+}
+
+// Half of the changes are to whole words and lines: replaced by others, doubled, dropped.
+std::string mutate_text(std::string text, Dice& dice) {
+  constexpr std::array words{"9h",     "30s",  "0",   "-1",       "1e9",    "true", "null",
+                             "secret", "ask",  "~",   "postgres", "files",  "exec", "restore",
+                             "after",  "wait", "sql", "undo",     "inputs", "url",  "number"};
+  const bool lines = dice() % 2 == 0;
+  const std::vector<Span> parts = parts_of(text, lines);
+  if (parts.empty()) return text;
+  const Span one = parts[dice() % parts.size()], other = parts[dice() % parts.size()];
+  const std::string copy = text.substr(other.begin, other.size);
+  if (lines) {
+    if (dice() % 2 == 0) return text.erase(one.begin, one.size + 1);
+    return text.insert(one.begin, copy + "\n");
+  }
+  const std::string word = dice() % 2 == 0 ? copy : words[dice() % words.size()];
+  return text.replace(one.begin, one.size, word);
+}
 
 const platform::Vocabulary& vocabulary() {
   static const steps::RestoreWorld no_world;
@@ -55,6 +99,16 @@ void check_plan(const plan::Plan& plan) {
 }  // namespace
 }  // namespace lifeboat::fuzz
 
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* bytes, std::size_t size,
+                                               std::size_t size_max, unsigned seed) {
+  lifeboat::fuzz::Dice dice(seed);
+  if (dice() % 2 == 0) return LLVMFuzzerMutate(bytes, size, size_max);
+  const std::string text = lifeboat::fuzz::mutate_text({bytes, bytes + size}, dice);
+  if (text.size() > size_max) return LLVMFuzzerMutate(bytes, size, size_max);
+  std::copy(text.begin(), text.end(), bytes);
+  return text.size();
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace lifeboat;
   const std::string_view text = as_text(fuzz::view(bytes, size));
@@ -62,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const auto file = platform::read_platform(text, "fuzz.yaml", fuzz::vocabulary(), &findings);
   if (!file) {
     fuzz::check_refusal(text, file.error(), findings);
-    return 0;
+    return fuzz::not_kept;
   }
   HOLDS(findings.empty());
   for (const auto& [name, plan] : file->plans) fuzz::check_plan(plan);

@@ -40,5 +40,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   using namespace lifeboat;
   const ByteView input = fuzz::view(bytes, size);
   const bool root = fuzz::root(input), content = fuzz::content(input), tree = fuzz::tree(input);
-  return root || content || tree ? 0 : fuzz::refused;
+  return root || content || tree ? fuzz::kept(input) : fuzz::not_kept;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "repo/wire.h"
+#include "tests/fuzz/harness.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* bytes, std::size_t size,
                                         std::size_t size_max);
@@ -213,5 +214,7 @@ bool may_hold_optional(ByteView message) {
   const auto parts = parts_of(message);
   return parts && holds_optional(*parts);
 }
+
+int kept(ByteView message) { return may_hold_optional(message) ? not_kept : 0; }
 
 }  // namespace lifeboat::fuzz
