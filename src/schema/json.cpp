@@ -142,6 +142,10 @@ Result<Value> parse_json(std::string_view text, const JsonLimits& limits) {
                                           " bytes, more than the limit of " +
                                           std::to_string(limits.size_bytes));
   }
+  // The library takes a zero byte for the end, and would not look at what follows.
+  if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
+    return fail(Error::Kind::invalid, "JSON: not valid at byte " + std::to_string(zero + 1));
+  }
   return guard(Error::Kind::invalid, "JSON", [&]() -> Result<Value> {
     Builder builder(limits.depth);
     if (!json::sax_parse(text.begin(), text.end(), &builder)) return fail(builder.error());

@@ -165,6 +165,15 @@ INSTANTIATE_TEST_SUITE_P(All, BadJson,
                                          Bad{"[1,]", "JSON: not valid at byte 4"},
                                          Bad{"nul", "JSON: not valid at byte 4"}));
 
+TEST(Json, AZeroByteIsNotTheEndOfTheText) {
+  for (const std::string& text : {std::string("0\0", 2), std::string("0\0rest", 6),
+                                  std::string("[1]\0]", 5), std::string("\0", 1)}) {
+    const auto value = parse_json(text);
+    ASSERT_FALSE(value) << text.size();
+    EXPECT_EQ(value.error().kind, Error::Kind::invalid);
+  }
+}
+
 TEST(Json, DepthAndSizeAreBounded) {
   EXPECT_TRUE(parse_json(std::string(64, '[') + std::string(64, ']')));
   const auto deep = parse_json(std::string(65, '[') + std::string(65, ']'));

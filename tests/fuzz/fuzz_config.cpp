@@ -13,12 +13,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   append(object,
          crypt::sign(fuzz::root_keys().root, "lifeboat/v1/config", crypt::sha256(object).view()));
   const auto config = repo::decode_config(object);
-  if (!config) return 0;
+  if (!config) return fuzz::not_kept;
   HOLDS(config->version == 1 && config->required_features == 0);
   HOLDS(fuzz::may_hold_optional(message) ||
         as_text(repo::encode_config(*config, fuzz::root_keys().root)) == as_text(object));
   const bool proven = repo::prove_config(*config, fuzz::root_keys()).has_value();
-  // Seeds: one writer, no optional features.
-  fuzz::plant(proven && config->writers.size() >= 2 && config->optional_features != 0);
-  return 0;
+  // Seeds: one writer.
+  fuzz::plant(proven && config->writers.size() >= 3);
+  return proven ? fuzz::kept(message) : fuzz::not_kept;
 }

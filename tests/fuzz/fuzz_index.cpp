@@ -32,10 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   using namespace lifeboat;
   const ByteView message = fuzz::view(bytes, size);
   auto segment = repo::decode_index_segment(message);
-  if (!segment) return 0;
+  if (!segment) return fuzz::not_kept;
   HOLDS(fuzz::may_hold_optional(message) || as_text(repo::encode(*segment)) == as_text(message));
   fuzz::found_again(*segment);
   // Seeds: at most two blobs, in one pack.
   fuzz::plant(segment->entries.size() >= 3 && segment->packs.size() >= 2);
-  return 0;
+  return fuzz::kept(message);
 }

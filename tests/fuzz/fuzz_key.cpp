@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
                                    crypt::sha256(object)};
   append(object, sign(fuzz::root_keys().root, covered));
   const auto key = repo::decode_key_object(fuzz::config(), 0, object);
-  if (!key) return 0;
+  if (!key) return fuzz::not_kept;
   HOLDS(key->about.slot == 0);
   // What the wrapping is bound to: all that stands before the wrapped secret.
   HOLDS(as_text(message).starts_with(as_text(key->covered)));
@@ -56,5 +56,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   fuzz::unlock(*key);
   // Seeds: no field from a later version.
   fuzz::plant(fuzz::may_hold_optional(message) && !key->wrapped.empty());
-  return 0;
+  return fuzz::kept(message);
 }

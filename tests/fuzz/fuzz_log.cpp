@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   using namespace lifeboat;
   const ByteView message = fuzz::view(bytes, size);
   const auto record = repo::decode_log_record(message);
-  if (!record) return 0;
+  if (!record) return fuzz::not_kept;
   // What is in a record of an optional kind is passed over, so it does not come back.
   const bool whole =
       !std::holds_alternative<repo::Optional>(record->body) && !fuzz::may_hold_optional(message);
@@ -19,5 +19,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const auto& members = point->point.about.members;
     fuzz::plant(members.size() >= 4);
   }
-  return 0;
+  return fuzz::kept(message);
 }

@@ -54,9 +54,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   fuzz::varint(message);
   fuzz::Seen seen;
   const auto again = fuzz::rebuilt(message, seen, 0);
-  if (!again) return 0;
+  if (!again) return fuzz::not_kept;
   HOLDS(fuzz::may_hold_optional(message) || as_text(*again) == as_text(message));
   // Seeds: two levels (deepest is 1).
   fuzz::plant(seen.deepest >= 2);
-  return 0;
+  return fuzz::kept(message);
 }

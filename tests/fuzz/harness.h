@@ -27,6 +27,11 @@ inline void plant(bool property) {
   std::abort();
 }
 
+// What LLVMFuzzerTestOneInput answers of an input that is not to be kept and changed further.
+// Parsers end at the first thing that is wrong, so what is wrong already leads nowhere, and among
+// many such inputs the few good ones would hardly get a turn.
+inline constexpr int not_kept = -1;
+
 inline ByteView view(const std::uint8_t* bytes, std::size_t size) { return {bytes, size}; }
 
 }  // namespace lifeboat::fuzz

@@ -35,6 +35,10 @@ std::size_t mutate_in_place(std::uint8_t* bytes, std::size_t size, std::size_t s
 // be those of the canonical encoding of what was understood.
 bool may_hold_optional(ByteView message);
 
+// What LLVMFuzzerTestOneInput answers of a message that was accepted. What readers pass over may be
+// anything: such messages are tried, and not kept, or they would soon be most of what there is.
+int kept(ByteView message);
+
 }  // namespace lifeboat::fuzz
 
 // For targets whose input is one message.

@@ -52,40 +52,50 @@ Value mutated_text(const std::string& text) {
   return Value(std::string(bytes.begin(), bytes.end()));
 }
 
-void drop_or_double(Value& value, Dice& dice) {
-  if (value.is(Value::Type::list) && !value.list().empty()) {
+void drop_or_double(Value& value, std::size_t at, Dice& dice) {
+  if (value.is(Value::Type::list)) {
     auto& items = value.list();
-    const auto at = static_cast<std::ptrdiff_t>(below(dice, items.size()));
+    const auto place = items.begin() + static_cast<std::ptrdiff_t>(at);
     if (below(dice, 3) == 0) {
-      items.erase(items.begin() + at);
+      items.erase(place);
     } else {
-      const Value copy = items[static_cast<std::size_t>(at)];
-      items.insert(items.begin() + static_cast<std::ptrdiff_t>(below(dice, items.size() + 1)),
-                   copy);
+      const Value copy = *place;
+      items.insert(place, 1 + below(dice, 3), copy);
     }
-  } else if (value.is(Value::Type::map) && !value.map().empty()) {
-    auto& members = value.map();
-    auto member = members.begin();
-    std::advance(member, static_cast<std::ptrdiff_t>(below(dice, members.size())));
-    if (below(dice, 2) == 0) {
-      members.erase(member);
-    } else {
-      const Value copy = member->second;
-      value.set("k" + std::to_string(below(dice, 8)), copy);
-    }
+    return;
+  }
+  auto& members = value.map();
+  const auto member = std::next(members.begin(), static_cast<std::ptrdiff_t>(at));
+  if (below(dice, 2) == 0) {
+    members.erase(member);
+  } else {
+    const Value copy = member->second;
+    value.set("k" + std::to_string(below(dice, 8)), copy);
+  }
+}
+
+std::size_t children(const Value& value) {
+  if (value.is(Value::Type::list)) return value.list().size();
+  return value.is(Value::Type::map) ? value.map().size() : 0;
+}
+
+// Any item of a list or member of a map, wherever it is, with the same chance.
+void drop_or_double_one(const std::vector<Value*>& nodes, Dice& dice) {
+  std::size_t all = 0;
+  for (const Value* node : nodes) all += children(*node);
+  if (all == 0) return;
+  std::size_t at = below(dice, all);
+  for (Value* node : nodes) {
+    const std::size_t own = children(*node);
+    if (at < own) return drop_or_double(*node, at, dice);
+    at -= own;
   }
 }
 
 void change(Value& root, Dice& dice) {
   std::vector<Value*> nodes;
   collect(root, nodes);
-  if (below(dice, 2) == 0) {  // most nodes are scalars: the others are asked for
-    std::erase_if(nodes, [](const Value* node) {
-      return !node->is(Value::Type::list) && !node->is(Value::Type::map);
-    });
-    if (!nodes.empty()) drop_or_double(*nodes[below(dice, nodes.size())], dice);
-    return;
-  }
+  if (below(dice, 2) == 0) return drop_or_double_one(nodes, dice);
   Value& node = *nodes[below(dice, nodes.size())];
   switch (below(dice, 3)) {
     case 0:
@@ -110,7 +120,9 @@ std::size_t mutate_json(std::uint8_t* bytes, std::size_t size, std::size_t size_
   auto tree = below(dice, 4) == 0 ? Result<Value>(fail(Error::Kind::invalid, "plain"))
                                   : parse_json(text, {.depth = 256});
   if (!tree) return LLVMFuzzerMutate(bytes, size, size_max);
-  for (std::size_t times = 1 + below(dice, 3); times > 0; --times) change(*tree, dice);
+  do {
+    change(*tree, dice);
+  } while (below(dice, 3) == 0);
   const std::string mutated = to_json(*tree, Secrets::reveal);
   if (mutated.size() > size_max) return LLVMFuzzerMutate(bytes, size, size_max);
   std::memcpy(bytes, mutated.data(), mutated.size());
