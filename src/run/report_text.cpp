@@ -46,8 +46,8 @@ std::string head(const Report& report) {
 std::string bar(const ReportStep& step, std::chrono::nanoseconds from,
                 std::chrono::nanoseconds to) {
   std::string cells(bar_width, ' ');
+  if (!step.start || !step.end) return cells;  // `from` and `to` are of steps that have both
   const auto span = std::max<std::int64_t>((to - from).count(), 1);
-  if (!step.start || !step.end) return cells;
   const auto cell = [&](std::chrono::nanoseconds time) {
     const double share = static_cast<double>((time - from).count()) / static_cast<double>(span);
     return static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * (bar_width - 1));
