@@ -244,9 +244,10 @@ TEST_F(FilesSourceTest, OnlyRestoresWhatWasNamedWithTheFoldersAbove) {
     EXPECT_TRUE(checks);
     return checks && std::ranges::all_of(*checks, &Check::ok);
   };
-  capture::PartialFeed part(*capture.feed(), only.only);
+  const auto whole = capture.feed();
+  capture::PartialFeed part(*whole, only.only);
   EXPECT_TRUE(holds(part));
-  EXPECT_FALSE(holds(*capture.feed()));
+  EXPECT_FALSE(holds(*whole));
   write_file(scratch_ / "to/second", "linkeb");
   EXPECT_FALSE(holds(part));
   only.only = {"no-such-thing"};
