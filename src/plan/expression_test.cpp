@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/bytes.h"
 #include "schema/json.h"
 
 namespace lifeboat::plan {
@@ -135,6 +136,20 @@ std::vector<std::string> needed(const std::string& text) {
     names.push_back((reference.needed ? "" : "?") + reference.text());
   }
   return names;
+}
+
+// A file may hold any bytes, escape sequences of a terminal among them.
+TEST(Template, ErrorsQuoteItPrintable) {
+  for (const std::string& source :
+       {std::string("absent.x > '\x1b[31m\xff'"), std::string("db.deep ?? '\x1b\xff'")}) {
+    const auto value = resolve(Value("a ${" + source + " == }"), sample());
+    const auto inside = resolve(Value("a ${" + source + "}${gone.x}"), sample());
+    for (const auto& refused : {value, inside, evaluate(source + " <", sample())}) {
+      ASSERT_FALSE(refused);
+      EXPECT_TRUE(is_utf8(refused.error().what));
+      EXPECT_THAT(refused.error().what, testing::Not(HasSubstr("\x1b")));
+    }
+  }
 }
 
 TEST(Template, ReferencesThatMayBeMissingAreTold) {

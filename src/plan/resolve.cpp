@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/bytes.h"
 #include "plan/expression.h"
 #include "plan/words.h"
 
@@ -70,11 +71,12 @@ class Resolver {
         return placed(Value(), value);
       }
       auto found = evaluate(*part.expression, scope_);
-      if (!found) return at(value, wrap(found.error(), "${" + part.source + "}").value());
+      const std::string quoted = "${" + printable(part.source) + "}";
+      if (!found) return at(value, wrap(found.error(), quoted).value());
       if (parsed->whole()) return placed(*std::move(found), value);
       if (found->is_null() || found->is(Value::Type::list) || found->is(Value::Type::map)) {
         return at(value, {Error::Kind::invalid,
-                          "${" + part.source + "} is " + std::string(type_name(found->type())) +
+                          quoted + " is " + std::string(type_name(found->type())) +
                               "; inside text only strings, numbers and booleans can stand",
                           "", Error::Code::automatic});
       }
@@ -127,9 +129,9 @@ Result<Value> resolve_known(const Value& config, const Scope& scope) {
 
 Result<Value> evaluate(const std::string& expression, const Scope& scope) {
   auto parsed = parse_expression(expression);
-  if (!parsed) return wrap(parsed.error(), expression);
+  if (!parsed) return wrap(parsed.error(), printable(expression));
   auto value = evaluate(*parsed, scope);
-  if (!value) return wrap(value.error(), expression);
+  if (!value) return wrap(value.error(), printable(expression));
   return value;
 }
 
