@@ -11,7 +11,7 @@
 
 #include "app/program.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the name that the library has
 class App;
 }
 

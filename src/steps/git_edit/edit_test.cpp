@@ -154,6 +154,7 @@ TEST(EditJson, OnlyTheBytesOfTheValueChange) {
   EXPECT_EQ(json("f", 1), with_new("-1.5e3", "1"));
   EXPECT_THAT(json("db.prot", 1), HasSubstr("did you mean 'db.port'?"));
   EXPECT_THAT(edited("a.json", "{\"a\":1,}", "a", 2), HasSubstr("not JSON"));
+  EXPECT_THAT(edited("a.json", std::string("{\"a\":1}\0rest", 12), "a", 2), HasSubstr("not JSON"));
   EXPECT_THAT(edited("a.json", "{\"a\":1,\"a\":2}", "a", 2), HasSubstr("more than once"));
   EXPECT_THAT(edited("a.json", std::string(100000, '['), "a", 2), HasSubstr("nested deeper"));
 }

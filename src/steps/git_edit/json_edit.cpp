@@ -147,6 +147,10 @@ bool is_number(const std::string& text) {
 }  // namespace
 
 Result<std::vector<Leaf>> json_leaves(std::string_view text) {
+  // The library takes a zero byte for the end, and would not look at what follows.
+  if (text.find('\0') != std::string_view::npos) {
+    return fail(Error::Kind::invalid, "not JSON: it holds a zero byte");
+  }
   return guard(Error::Kind::invalid, "not JSON", [&]() -> Result<std::vector<Leaf>> {
     std::size_t read = 0;
     Walker walker(text, read);
