@@ -339,7 +339,12 @@ TEST_P(JournalContract, LinesAreReadAgainByStepAcrossDrivers) {
   EXPECT_EQ(*other->read_log(op_, "orders"), (Names{"restoring", "resumed"}));
   ASSERT_TRUE(other->flush(op_));
   EXPECT_EQ(*(*open())->read_log(op_, "orders"), (Names{"restoring", "resumed"}));
-  EXPECT_EQ(kinds(**open()), (Names{"run.begin", "log.chunk", "log.chunk"}));
+  // The journal vouches for every line, in however many chunks its own thread put them.
+  std::int64_t lines = 0;
+  for (const Event& written : (*open())->events()) {
+    if (written.kind == "log.chunk") lines += written.facts.integer("lines", 0);
+  }
+  EXPECT_EQ(lines, 3);
 }
 
 // A vault with two entries and a side stream with two chunks; any one byte of them is flipped.
