@@ -128,7 +128,7 @@ Result<std::string> find_pg_dump(const Operation& op, const Server& server, int 
     if (version >= wanted) return path;
     newest = std::max(newest, version);
   }
-  if (newest == 0) return fail(Error::Kind::not_found, "pg_dump is not installed", install_hint);
+  if (newest == 0) return fail(Error::Kind::invalid, "pg_dump is not installed", install_hint);
   return fail(Error::Kind::invalid,
               "pg_dump " + std::to_string(newest) + " is older than the server, which is " +
                   std::to_string(wanted) + ": what it writes could not be trusted",

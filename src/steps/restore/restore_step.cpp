@@ -102,7 +102,8 @@ class RestoreStep final : public plan::Step {
   Result<Id> snapshot_id() const {
     const auto found = world_.snapshots.find(name());
     if (found == world_.snapshots.end()) {
-      return fail(Error::Kind::not_found, "the recovery point holds no snapshot of " + name(),
+      // No earlier step can bring it: not of the kind that preflight forgives.
+      return fail(Error::Kind::invalid, "the recovery point holds no snapshot of " + name(),
                   "choose another point (`lifeboat points`), or take this step out of the plan");
     }
     return found->second;
