@@ -134,7 +134,9 @@ AnotherUserGetsTheContentsAndIsToldWhatNeedsRoot() {
   cp "$LARGE/identity" "$SCRATCH/readable.identity"
   chmod -R a+rX "$SCRATCH/readable" "$SCRATCH/readable.identity"
   install -d -o nobody "$SCRATCH/others"
-  setpriv --reuid=65534 --regid=65534 --clear-groups tools/unpack.py "$SCRATCH/readable" \
+  install -d -m 755 "$SCRATCH/tools" # the checkout may be for us alone
+  install -m 755 tools/unpack*.py "$SCRATCH/tools"
+  setpriv --reuid=65534 --regid=65534 --clear-groups "$SCRATCH/tools/unpack.py" "$SCRATCH/readable" \
     --identity "$SCRATCH/readable.identity" extract uploads "$SCRATCH/others/tree" \
     2>"$SCRATCH/others.said" || status=$?
   expect 'exit status' 3 "$status"

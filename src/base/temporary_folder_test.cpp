@@ -71,7 +71,10 @@ TEST_F(TemporaryFolders, ArePrivateAndGoWithTheirOwner) {
 TEST_F(TemporaryFolders, WhatAKilledProcessLeftIsRemovedByTheNextOne) {
   for (const Place place : {Place::disk, Place::memory}) {
     const std::string left = left_by_the_killed(place);
-    ASSERT_TRUE(fs::exists(left + "/secret")) << left;
+    // In memory the folder is the machine's: another program of ours may have been there by now.
+    if (place == Place::disk) {
+      ASSERT_TRUE(fs::exists(left + "/secret")) << left;
+    }
     ASSERT_TRUE(TemporaryFolder::make("other"));
     EXPECT_FALSE(fs::exists(left));
   }

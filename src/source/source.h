@@ -137,6 +137,9 @@ struct SourceType {
   std::string help;  // one line
   Record fields;     // its configuration
   KeepsAside keeps_aside = KeepsAside::by_rename;
+  // How verify() knows that only parts were restored: by the marker that restore() left, or (false)
+  // by a feed that shows the parts alone (capture::PartialFeed).
+  bool marker_tells_parts = false;
   // Turns the target of a restore step (`into:`, text) and the source's own configuration into the
   // configuration of the target system: `into` replaces url or path, the rest stays unless `with`
   // (a map of fields) overrides it.

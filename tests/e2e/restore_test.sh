@@ -124,7 +124,10 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$BINARY" -C "$W/lifeboat.yaml" \
     --identity "$W/identity" restore uploads --to "$W/stopped" >"$SCRATCH/out" 2>&1 &
   process=$!
-  until grep -q 'restoring' "$SCRATCH/out"; do sleep 0.02; done
+  until grep -q 'restoring' "$SCRATCH/out"; do
+    kill -0 "$process" || complain "it has ended: $(<"$SCRATCH/out")"
+    sleep 0.02
+  done
   kill -INT "$process"
   wait "$process" || status=$?
   rm "$W/uploads/large"

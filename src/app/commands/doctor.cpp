@@ -120,8 +120,9 @@ class Doctor {
     for (const auto& [name, plan] : platform.plans) {
       std::string missing;
       for (const plan::StepNode& step : plan.steps) {
-        if (step.type != "restore" || captured.contains(step.config.text("source"))) continue;
-        missing += (missing.empty() ? "" : ", ") + step.config.text("source");
+        const std::string source = step.config.text("source");
+        const bool known = step.type == "restore" && source.find("${") == std::string::npos;
+        if (known && !captured.contains(source)) missing += (missing.empty() ? "" : ", ") + source;
       }
       if (missing.empty()) {
         add(Verdict::ok, "plan " + name,

@@ -66,9 +66,10 @@ Result<std::vector<backup::NamedSource>> live_sources(const Operation& op, Progr
   if (!given.at.to.empty()) {
     TRY(sources.emplace_back(), source_at(op, program, repository, given));
   } else if (auto platform = program.platform_file()) {
-    const bool named = !given.where.empty();
-    TRY(sources, program.make_sources(
-                     op, *platform, named ? std::vector{given.where} : std::vector<std::string>{}));
+    TRY(sources, program.make_sources(op, *platform, {}));
+    std::erase_if(sources, [&](const backup::NamedSource& named) {
+      return !given.where.empty() && named.name != given.where;
+    });
   }
   return sources;
 }

@@ -151,7 +151,10 @@ Result<source::RestoreReport> put_back(const Operation& op, Program& program,
                                   .keeps_aside = place.target.type->keeps_aside,
                                   .marker = options.marker}));
   }
-  if (kept) terminal.say("kept aside first: snapshot " + kept->id.brief() + " in the repository");
+  if (kept) {
+    terminal.say(fmt::format("kept aside first: snapshot {} in the repository{}", kept->id.brief(),
+                             kept->moments.partial ? ", which could capture a part only" : ""));
+  }
   TRY(source::RestoreReport report, place.target.source->restore(op, feed, options));
   terminal.end_progress();
   for (const std::string& name : report.kept_aside) {
@@ -184,7 +187,8 @@ Result<int> run_restore(const Operation& op, Program& program, const Given& give
       put_back(op, program, *opened.repository, place, *feed, given));
   for (const std::string& remark : report.remarks) terminal.say(printable(remark));
   std::vector<std::string> only;
-  if (!place.path.empty()) only.push_back(place.path);
+  const bool part_only = !place.path.empty() && !place.target.type->marker_tells_parts;
+  if (part_only) only.push_back(place.path);
   capture::PartialFeed part(*feed, only);
   TRY(const std::vector<source::Check> checks, place.target.source->verify(op, part));
   return tell(program, place, given, report, checks);

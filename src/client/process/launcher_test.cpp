@@ -388,6 +388,8 @@ TEST(MaskerTest, KnowsJsonThatIsAsciiOnly) {
             R"({"p": "***"})");
   EXPECT_EQ(masker.masked(R"(gr\u00FC\u00DF\u20AC\uD83D\uDD11\u0001\"x)"), "***");
   EXPECT_EQ(masker.masked("gr\xc3\xbc\xc3\x9f\xe2\x82\xac\xf0\x9f\x94\x91\\u0001\\\"x"), "***");
+  masker.add(Secret("a/b\xc3\xbc+c=="));
+  EXPECT_EQ(masker.masked(R"(a\/b\u00fc+c==, a/b\u00fc+c==, a\/bü+c==)"), "***, ***, ***");
   masker.add(Secret("no text \xff\xfe"));
   EXPECT_EQ(masker.masked("it is no text \xff\xfe."), "it is ***.");
 }

@@ -79,7 +79,7 @@ std::string json_form(std::string_view text, std::string_view digits) {
   return out;
 }
 
-// As Python and PHP print JSON: nothing but printable ASCII, the rest in units of UTF-16.
+// As Python prints JSON, and PHP: nothing but printable ASCII, the rest in units of UTF-16.
 std::string ascii_json_form(std::string_view text, std::string_view digits) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
@@ -96,12 +96,23 @@ std::string ascii_json_form(std::string_view text, std::string_view digits) {
   return out;
 }
 
+// PHP writes "\/" for a slash, which JSON allows.
+std::string with_escaped_slashes(std::string_view json) {
+  std::string out;
+  for (const char c : json) out += c == '/' ? "\\/" : std::string(1, c);
+  return out;
+}
+
 void add_forms(std::string_view secret, std::set<std::string>& forms) {
   if (secret.size() < shortest_secret) return;
   forms.emplace(secret);
   for (const std::string_view digits : {"0123456789ABCDEF", "0123456789abcdef"}) {
-    forms.insert(json_form(secret, digits));
-    if (is_utf8(secret)) forms.insert(ascii_json_form(secret, digits));
+    for (const std::string& form :
+         {json_form(secret, digits), is_utf8(secret) ? ascii_json_form(secret, digits) : ""}) {
+      if (form.empty()) continue;
+      forms.insert(form);
+      forms.insert(with_escaped_slashes(form));
+    }
     forms.insert(percent(secret, digits));
   }
   const std::string hex = to_hex(as_bytes(secret));

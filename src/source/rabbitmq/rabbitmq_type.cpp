@@ -64,6 +64,7 @@ SourceType rabbitmq_source() {
     options.vhosts = rabbitmq::text_list(config.at("vhosts"));
     return make_rabbitmq_source(make_http_client(*context.clock), options);
   };
+  type.marker_tells_parts = true;
   type.local_paths = [](const Value&) { return std::vector<std::string>{}; };
   return type;
 }

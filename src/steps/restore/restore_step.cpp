@@ -116,8 +116,8 @@ class RestoreStep final : public plan::Step {
     TRY(feed_, world_.repository->feed(op, snapshot_));
     const auto& configured = world_.sources.at(name());
     type_ = world_.types->find(configured.type);
-    TRY_DO(refuse_relative_target());
     TRY(Value config, type_->retarget(configured.config, config_.text("into"), config_.at("with")));
+    TRY_DO(refuse_relative_target(config));
     TRY_DO(reveal_secrets(
         op, config, type_->fields,
         {.launcher = &context_.launcher(), .directory = context_.bundle_directory()}));
@@ -129,12 +129,14 @@ class RestoreStep final : public plan::Step {
   }
 
   // Certificates and secret files are below the bundle; a target there would go when the run ends.
-  Result<void> refuse_relative_target() const {
-    const std::string into = config_.text("into");
-    const bool is_path = type_->local_paths && into.find(':') == std::string::npos;
-    if (!is_path || into.starts_with('/')) return {};
-    return fail(Error::Kind::invalid, "into: " + printable(into) + " is a relative path",
-                "a recovery runs from any folder: give an absolute path, or one of an input");
+  Result<void> refuse_relative_target(const Value& config) const {
+    if (!type_->local_paths) return {};
+    for (const std::string& path : type_->local_paths(config)) {
+      if (path.starts_with('/')) continue;
+      return fail(Error::Kind::invalid, "into: " + printable(path) + " is a relative path",
+                  "a recovery runs from any folder: give an absolute path, or one of an input");
+    }
+    return {};
   }
 
   void observe_marker(const source::Marker& marker, Observation& seen) const {
