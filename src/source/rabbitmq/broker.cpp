@@ -178,8 +178,7 @@ Result<LiveBroker> Broker::read(const Operation& op) {
   TRY(const Value overview, std::move(answer));
   TRY(const Value definitions, call(op, {"GET", "/api/definitions", {}}));
   TRY(const Value vhosts, call(op, {"GET", "/api/vhosts", {}}));
-  // The totals of the queues themselves: the statistics are up to five seconds old, or not there
-  // yet.
+  // What the queues told when they last came to rest: the statistics are up to five seconds older.
   TRY(const Value queues, call(op, {"GET",
                                     "/api/queues?disable_stats=true&enable_queue_totals=true&"
                                     "columns=name,vhost,durable,exclusive,messages",
