@@ -32,7 +32,7 @@ AnUndisturbedRecoveryEndsRecovered() {
   grep -E "databases: about [0-9]+ rows, written in the [0-9.]+ s after the capture" \
     "$SCRATCH/one-line"
   grep -E "broker: queue [^ ]+: [0-9]+ messages, not captured" "$SCRATCH/one-line"
-  grep -E "RPO +[0-9.]+ s at most \(newest heartbeat that came back: " "$SCRATCH/undisturbed"
+  grep -E "RPO [0-9.]+ s at most \(([^)]*; )?newest heartbeat that came back: " "$SCRATCH/one-line"
   the_heartbeat_tightens_the_rpo "$place"
   end_platform "$place"
 }

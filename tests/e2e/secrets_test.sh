@@ -200,11 +200,16 @@ WithoutSealingTheSearchFindsThem() {
   local name
   ninja -C "$build" lifeboat-unsealed >"$SCRATCH/build.log" 2>&1 ||
     complain "$(tail -n 30 "$SCRATCH/build.log")"
-  mkdir "$SCRATCH/unsealed" "$SCRATCH/unsealed/home"
+  mkdir "$SCRATCH/unsealed" "$SCRATCH/unsealed/home" "$SCRATCH/unsealed/uploads"
+  # Each amid what no compression changes: what is left to hide it is the sealing.
+  for name in file inside; do
+    (head -c 2000000 /dev/urandom && cat "$planted/$name" && head -c 2000000 /dev/urandom) \
+      >"$SCRATCH/unsealed/uploads/$name"
+  done
   (
     cd "$SCRATCH/unsealed"
     printf 'version: 1\nplatform: open\nrepository: %s\nsources:\n  uploads: { files: { path: %s } }\n' \
-      "$SCRATCH/unsealed/repository" "$place/target/uploads" >lifeboat.yaml
+      "$SCRATCH/unsealed/repository" "$SCRATCH/unsealed/uploads" >lifeboat.yaml
     program=$(find "$build" -name lifeboat-unsealed -type f)
     for name in "init --repository $SCRATCH/unsealed/repository --new-passphrase-file $keys/passphrase" \
       backup; do
