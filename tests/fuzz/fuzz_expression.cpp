@@ -104,6 +104,10 @@ void text_with_expressions(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace lifeboat;
   const std::string_view text = as_text(fuzz::view(bytes, size));
+  // libFuzzer learns what the checks look for; an input that holds it quotes only itself.
+  for (const char* secret : {fuzz::one, fuzz::two}) {
+    if (text.find(secret) != std::string_view::npos) return -1;
+  }
   fuzz::expression(text);
   fuzz::text_with_expressions(text);
   return 0;
