@@ -335,41 +335,16 @@ AQuietCommandSaysNothingButItsData() {
 }
 
 APersonStopsABackupWithControlC() {
-  local process status=0
-  : >"$SCRATCH/out"
   head -c 400000000 /dev/urandom >"$W/uploads/large"
-  # A shell starts what it puts in the background with SIGINT ignored.
-  python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$BINARY" -C "$W/lifeboat.yaml" \
-    --identity "$W/identity" backup >"$SCRATCH/out" 2>&1 &
-  process=$!
-  until grep -q 'backing up' "$SCRATCH/out"; do
-    kill -0 "$process" || complain "it has ended: $(<"$SCRATCH/out")"
-    sleep 0.05
-  done
-  kill -INT "$process"
-  wait "$process" || status=$?
+  stopped INT 130 'backing up' backup
   rm "$W/uploads/large"
-  cat "$SCRATCH/out"
-  expect "exit status" 130 "$status"
   lifeboat check
 }
 
 ATerminatedBackupSaysSoAndLosesNothing() {
-  local process status=0
-  : >"$SCRATCH/out"
   head -c 400000000 /dev/urandom >"$W/uploads/large"
-  "$BINARY" -C "$W/lifeboat.yaml" --identity "$W/identity" backup >"$SCRATCH/out" 2>&1 &
-  process=$!
-  until grep -q 'backing up' "$SCRATCH/out"; do
-    kill -0 "$process" || complain "it has ended: $(<"$SCRATCH/out")"
-    sleep 0.05
-  done
-  kill -TERM "$process"
-  wait "$process" || status=$?
+  stopped TERM 143 'backing up' backup
   rm "$W/uploads/large"
-  expect "exit status" 143 "$status"
   said "stopped by request"
   lifeboat check
 }

@@ -6,6 +6,7 @@
 #   ends STATUS COMMAND...    what it said is in $SCRATCH/out
 #   said WORD...              each is in $SCRATCH/out
 #   document KIND WORDS...    its JSON is in $SCRATCH/document
+#   stopped SIGNAL STATUS SAYING WORDS...   lifeboat WORDS gets the signal once it said SAYING, and ends so
 #   make_sources              $W/uploads (with hostile names) and $W/code, a git repository
 #   on_terminal COMMAND       under a terminal of its own; standard input is what the person types
 
@@ -57,3 +58,21 @@ make_sources() {
 
 # What comes out is on standard output, with the carriage returns of a terminal.
 on_terminal() { script -qec "$1" /dev/null; }
+
+# The shell lets what it puts in the background ignore SIGINT: env undoes that.
+stopped() {
+  local signal=$1 wanted=$2 saying=$3 process status=0
+  shift 3
+  : >"$SCRATCH/out"
+  env --default-signal=INT "$BINARY" -C "$W/lifeboat.yaml" --identity "$W/identity" "$@" \
+    >"$SCRATCH/out" 2>&1 &
+  process=$!
+  until grep -q "$saying" "$SCRATCH/out"; do
+    kill -0 "$process" || complain "it has ended: $(<"$SCRATCH/out")"
+    sleep 0.02
+  done
+  kill "-$signal" "$process"
+  wait "$process" || status=$?
+  cat "$SCRATCH/out"
+  expect "exit status" "$wanted" "$status"
+}

@@ -114,24 +114,11 @@ APersonTypesTheIdentityOfTheTarget() {
 }
 
 APersonStopsARestoreWithControlC() {
-  local process status=0
-  : >"$SCRATCH/out"
   head -c 900000000 /dev/zero | openssl enc -aes-128-ctr -pass pass:x -nosalt 2>/dev/null \
     >"$W/uploads/large"
   lifeboat backup
-  python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$BINARY" -C "$W/lifeboat.yaml" \
-    --identity "$W/identity" restore uploads --to "$W/stopped" >"$SCRATCH/out" 2>&1 &
-  process=$!
-  until grep -q 'restoring' "$SCRATCH/out"; do
-    kill -0 "$process" || complain "it has ended: $(<"$SCRATCH/out")"
-    sleep 0.02
-  done
-  kill -INT "$process"
-  wait "$process" || status=$?
+  stopped INT 130 'restoring' restore uploads --to "$W/stopped"
   rm "$W/uploads/large"
-  expect "exit status" 130 "$status"
   [[ ! -e $W/stopped ]] || complain "something is under the final name"
 }
 
