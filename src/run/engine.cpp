@@ -101,6 +101,30 @@ Result<std::unique_ptr<journal::Journal>> open_journal(const Operation& op,
               "begin another one: lifeboat recover PLAN");
 }
 
+struct LeftRun {
+  std::unique_ptr<journal::Journal> journal;
+  RunState state;
+};
+
+bool lease_is_held(const Result<void>& proof) {
+  return !proof && proof.error().effective_code() == Error::Code::lease_held;
+}
+
+// A run as its last driver left it: recovered, or with nobody at work on it. While that was proven
+// the driver may have gone on, to the end even: then the proof is for a state that is past.
+Result<LeftRun> left_run(const Operation& op, const EngineSetup& setup, const std::string& run) {
+  for (;;) {
+    TRY(auto journal, open_journal(op, *setup.repository, run, setup.driver));
+    TRY(auto state, replay(journal->events()));
+    if (state.recovered()) return LeftRun{std::move(journal), std::move(state)};
+    TRY_DO(prove_driver_gone(op, state, watch_of(setup)));
+    TRY_DO(prove_children_gone(op, run, watch_of(setup)));
+    const auto lease = journal->prove_lease(op);
+    if (lease) return LeftRun{std::move(journal), std::move(state)};
+    if (!lease_is_held(lease)) return fail(lease.error());
+  }
+}
+
 std::vector<journal::Event> joining(const EngineSetup& setup, const RunState& state, bool fresh) {
   std::vector<journal::Event> events{event::driver_joined(setup.driver)};
   if (!fresh) {
@@ -164,20 +188,22 @@ Result<std::optional<std::string>> newest_run(const Operation& op, repo::Reposit
 
 Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std::string& run) {
   const EngineSetup setup = completed(given);
-  TRY(const auto journal, open_journal(op, *setup.repository, run, setup.driver));
-  const bool fresh = journal->freshness_proven();
-  TRY(auto state, replay(journal->events()));
-  if (state.recovered()) return look_back(op, *journal, std::move(state), setup.keep_vault);
-  TRY_DO(prove_driver_gone(op, state, watch_of(setup)));
-  TRY_DO(prove_children_gone(op, run, watch_of(setup)));
-  auto joined = joining(setup, state, fresh);
-  Ledger ledger(*journal, *setup.around.launcher, *setup.around.clock, std::move(state));
-  TRY_DO(ledger.reveal());
+  TRY(auto left, left_run(op, setup, run));
+  journal::Journal& journal = *left.journal;
+  const bool fresh = journal.freshness_proven();
+  if (left.state.recovered())
+    return look_back(op, journal, std::move(left.state), setup.keep_vault);
+  auto joined = joining(setup, left.state, fresh);
+  Ledger ledger(journal, *setup.around.launcher, *setup.around.clock, std::move(left.state));
+  if (const auto revealed = ledger.reveal(); !revealed) {
+    TRY_DO(journal.prove_lease(op));  // a vault that is gone: another driver brought it to its end
+    return fail(revealed.error());
+  }
   TRY_DO(preflight_all(op, setup.around, ledger.pins(), ledger.scope(), ledger.view()));
   const auto faults = fault_points_of(setup);
-  watch_writes(*journal, faults);
+  watch_writes(journal, faults);
   TRY_DO(ledger.record(std::move(joined)));
-  auto halted = Drive(setup, *journal, ledger, faults).run(op);
+  auto halted = Drive(setup, journal, ledger, faults).run(op);
   return outcome_of(ledger, fresh, std::move(halted));
 }
 

@@ -425,6 +425,23 @@ TEST(Engine, ALivingDriverIsNotReplaced) {
   EXPECT_TRUE(later->state.recovered());
 }
 
+TEST(Engine, WhatTheLastDriverStillDidWhileItWasWatchedIsReadAgain) {
+  FakeEngine engine(31);
+  engine.reaper.kill_at(12, true);
+  ASSERT_TRUE(engine.begin(shop())->halted);
+  engine.reaper.revive();
+  const auto gone = engine.surely_gone;
+  engine.surely_gone = [&](const journal::Driver&) {
+    engine.surely_gone = gone;
+    EXPECT_TRUE(engine.resume()->state.recovered());  // and its vault is gone with it
+    return true;
+  };
+  const auto outcome = engine.resume();
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_TRUE(make_report(*outcome).recovered);
+  EXPECT_THAT(engine.world.violations(), IsEmpty());
+}
+
 TEST(Engine, ADamagedHeartbeatDoesNotStandInTheWayOfAResume) {
   FakeEngine engine(30);
   engine.reaper.kill_at(12, true);

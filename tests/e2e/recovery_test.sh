@@ -216,7 +216,8 @@ dies() {
   fails_with 137 alone "$1" LIFEBOAT_FAULT="$3" -- recover "$2" --input target="$1/target"
 }
 
-OfTwoThatResumeOneLeavesAndChangesNothing() {
+# The second leaves (11), or finds the run at its end already, if the first was so quick (0).
+OfTwoThatResumeOneChangesNothing() {
   local place first second one=0 two=0 loser=second winner=first
   place=$(new_place)
   dies "$place" rows kill-after-journal:6
@@ -228,13 +229,17 @@ OfTwoThatResumeOneLeavesAndChangesNothing() {
   second=$!
   wait "$first" || one=$?
   wait "$second" || two=$?
-  if ((one != 0)); then
+  if [[ ! -s $place/trace.first ]]; then
     loser=first winner=second
   fi
-  expect "exit states" "0 11" "$(printf '%d\n' "$one" "$two" | sort -n | paste -sd' ')"
   recovered "$place/said.$winner"
-  grep "another driver" "$place/complaints.$loser"
-  [[ ! -s $place/trace.$loser ]] || complain "it did: $(<"$place/trace.$loser")"
+  [[ ! -s $place/trace.$loser ]] || complain "both did something: $(<"$place/trace.$loser")"
+  if ((one + two == 0)); then
+    recovered "$place/said.$loser"
+  else
+    expect "exit states" "0 11" "$(printf '%d\n' "$one" "$two" | sort -n | paste -sd' ')"
+    grep "another driver" "$place/complaints.$loser"
+  fi
   end_platform "$place"
 }
 

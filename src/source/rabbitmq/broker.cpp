@@ -63,6 +63,10 @@ std::vector<std::string> strings(const Value& list) {
   return out;
 }
 
+std::uint64_t count_in(const Value& queue, const char* key) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, queue.integer(key, 0)));
+}
+
 void read_own(const Value& global, LiveBroker& live) {
   for (const auto& [name, value] : global.map()) {
     if (name == marker_name) {
@@ -169,6 +173,37 @@ Result<std::string> Broker::administrator(const Operation& op) {
   return me.text("name", login_.user);
 }
 
+Result<AmqpDoor> Broker::amqp_door(const Operation& op, const std::string& given) {
+  AmqpDoor door;
+  door.ca_file = login_.ca_file;
+  door.user = login_.user;
+  door.password = login_.password;
+  TRY(const UrlParts api, parse_url(login_.url));
+  door.host = api.host;
+  if (!given.empty()) {
+    TRY(const UrlParts parts,
+        parse_url(given.find("://") == std::string::npos ? "amqp://" + given : given));
+    door.host = parts.host;
+    door.tls = parts.scheme == "amqps";
+    door.port = parts.port != 0 ? parts.port : door.tls ? 5671 : 5672;
+    return door;
+  }
+  TRY(const Value overview, call(op, {"GET", "/api/overview?columns=listeners", {}}));
+  bool found = false;
+  if (overview.at("listeners").is(Value::Type::list)) {
+    for (const Value& listener : overview.at("listeners").list()) {
+      const std::string protocol = listener.text("protocol");
+      if (protocol != "amqp" && (protocol != "amqp/ssl" || found)) continue;
+      door.tls = protocol == "amqp/ssl";
+      door.port = static_cast<int>(listener.integer("port", 5672));
+      found = true;
+    }
+  }
+  if (found) return door;
+  return fail(ErrorKind::invalid, endpoint_ + ": the broker tells no AMQP listener",
+              "name it: `amqp: amqp://HOST:5672`");
+}
+
 Result<LiveBroker> Broker::read(const Operation& op) {
   auto answer = call(op, {"GET", "/api/overview?columns=rabbitmq_version,cluster_name,node", {}});
   if (!answer && answer.error().kind == ErrorKind::not_found) {
@@ -179,10 +214,11 @@ Result<LiveBroker> Broker::read(const Operation& op) {
   TRY(const Value definitions, call(op, {"GET", "/api/definitions", {}}));
   TRY(const Value vhosts, call(op, {"GET", "/api/vhosts", {}}));
   // What the queues told when they last came to rest: the statistics are up to five seconds older.
-  TRY(const Value queues, call(op, {"GET",
-                                    "/api/queues?disable_stats=true&enable_queue_totals=true&"
-                                    "columns=name,vhost,durable,exclusive,messages",
-                                    {}}));
+  TRY(const Value queues,
+      call(op, {"GET",
+                "/api/queues?disable_stats=true&enable_queue_totals=true&"
+                "columns=name,vhost,exclusive,messages_ready,messages_unacknowledged",
+                {}}));
   TRY(Reading reading, read_topology(definitions, vhosts));
   LiveBroker live;
   live.topology = std::move(reading.topology);
@@ -193,12 +229,14 @@ Result<LiveBroker> Broker::read(const Operation& op) {
   read_own(reading.global, live);
   if (!queues.is(Value::Type::list)) return live;
   for (const Value& queue : queues.list()) {
-    const std::string name = queue.text("vhost") + "/" + queue.text("name");
-    if (queue.boolean("exclusive", false)) {
-      live.skipped.push_back(fmt::format("queue {}: a connection's own, skipped", printable(name)));
+    const QueueName name{queue.text("vhost"), queue.text("name")};
+    const bool exclusive = queue.boolean("exclusive", false);
+    if (exclusive) {
+      live.skipped.push_back(
+          fmt::format("queue {}: a connection's own, skipped", printable(name.text())));
     }
-    const auto depth = queue.integer("messages", 0);
-    if (depth > 0) live.messages[name] = static_cast<std::uint64_t>(depth);
+    live.queues[name] = {count_in(queue, "messages_ready"),
+                         count_in(queue, "messages_unacknowledged"), exclusive};
   }
   return live;
 }

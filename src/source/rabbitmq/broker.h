@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "client/amqp/amqp.h"
 #include "client/http/http.h"
+#include "source/rabbitmq/lost_messages.h"
 #include "source/rabbitmq/topology.h"
 #include "source/source.h"
 
@@ -41,7 +43,7 @@ struct LiveBroker {
   std::vector<std::string> skipped;
   std::optional<BrokerMarker> marker;
   StepUsers step_users;
-  std::map<std::string, std::uint64_t> messages;  // "shop/orders" -> ready and unacknowledged
+  QueueDepths queues;  // all of them, as each last told: up to seconds ago
   std::string version, identity;
 };
 
@@ -62,6 +64,10 @@ class Broker {
 
   // One call; the answer, null when empty.  Errors: by status (not_found for 404).
   Result<Value> call(const Operation& op, const ApiCall& call);
+
+  // Where applications enter, with our login: at `given` ("amqp://HOST:PORT", "amqps://HOST"), or
+  // as the broker itself tells if that is empty.  Errors: invalid.
+  Result<AmqpDoor> amqp_door(const Operation& op, const std::string& given);
 
   std::string endpoint() const { return endpoint_; }
   const Login& login() const { return login_; }

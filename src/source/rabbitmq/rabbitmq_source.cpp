@@ -61,8 +61,11 @@ std::string names_of(const std::vector<ObjectKey>& keys) {
 
 class RabbitmqSource final : public Source {
  public:
-  RabbitmqSource(std::shared_ptr<HttpClient> http, Broker broker, std::vector<std::string> vhosts)
-      : http_(std::move(http)), broker_(std::move(broker)), vhosts_(std::move(vhosts)) {}
+  RabbitmqSource(std::shared_ptr<HttpClient> http, Broker broker, const RabbitmqOptions& options)
+      : http_(std::move(http)),
+        broker_(std::move(broker)),
+        vhosts_(options.vhosts),
+        amqp_(options.amqp) {}
 
   Result<void> preflight(const Operation& op) override {
     TRY(const Seen seen, look(op));
@@ -78,7 +81,8 @@ class RabbitmqSource final : public Source {
   Result<void> capture(const Operation& op, capture::Sink& sink) override {
     capture::Moments moments;
     moments.begin = op.clock->wall();
-    TRY(const Seen seen, read_until_stable(op, moments));
+    TRY(Seen seen, read_until_stable(op, moments));
+    TRY_DO(count_messages(op, seen.live, moments));
     Topology topology = filtered(seen.live.topology, Scope{vhosts_, {}}, {});
     std::map<std::string, std::string> items = to_items(topology);
     items.emplace(manifest_name, manifest_text(seen.live, topology));
@@ -227,6 +231,22 @@ class RabbitmqSource final : public Source {
     return seen;
   }
 
+  // Only those that are captured, and as exactly as can be.
+  Result<void> count_messages(const Operation& op, LiveBroker& live, capture::Moments& moments) {
+    live.queues = depths_of(live.queues, vhosts_);
+    if (live.queues.empty()) return {};
+    const auto door = broker_.amqp_door(op, amqp_);
+    if (!door && !amqp_.empty()) return fail(door.error());
+    if (!door) {
+      moments.remarks.push_back("messages are counted as the queues last told: " +
+                                door.error().what + "; " + door.error().hint);
+      return op.proceed();
+    }
+    auto remarks = ask_queues(op, *door, live.queues);
+    std::move(remarks.begin(), remarks.end(), std::back_inserter(moments.remarks));
+    return op.proceed();
+  }
+
   std::string manifest_text(const LiveBroker& live, const Topology& topology) const {
     Value manifest{Value::Map{}};
     manifest.set("type", "rabbitmq");
@@ -235,7 +255,9 @@ class RabbitmqSource final : public Source {
     manifest.set("vhosts", Value(Value::List(vhosts_.begin(), vhosts_.end())));
     manifest.set("counts", count_kinds(topology));
     Value messages{Value::Map{}};
-    for (const auto& [queue, depth] : live.messages) messages.set(queue, depth);
+    for (const auto& [queue, depth] : live.queues) {
+      if (depth.messages() > 0) messages.set(queue.text(), depth.messages());
+    }
     manifest.set("messages_not_captured", std::move(messages));
     return to_pretty_json(manifest) + "\n";
   }
@@ -248,7 +270,7 @@ class RabbitmqSource final : public Source {
     for (const auto& [kind, count] : counts.map()) {
       moments.facts["count." + kind] = std::to_string(count.integer());
     }
-    const std::uint64_t messages = tell_lost(live.messages, vhosts_, moments.facts);
+    const std::uint64_t messages = tell_lost(live.queues, moments.facts);
     const std::size_t told = std::min(live.skipped.size(), remarks_told);
     moments.remarks.insert(moments.remarks.end(), live.skipped.begin(),
                            live.skipped.begin() + static_cast<std::ptrdiff_t>(told));
@@ -305,11 +327,12 @@ class RabbitmqSource final : public Source {
     std::sort(surplus.begin(), surplus.end(), std::greater<>());
     for (const ObjectKey& key : surplus) {
       if (key.kind != Kind::vhost && whole_vhosts.contains(key.vhost)) continue;
-      const auto depth = seen.live.messages.find(key.vhost + "/" + key.name);
+      const auto queue = seen.live.queues.find({key.vhost, key.name});
       TRY_DO(broker_.remove(op, key, seen.live.topology.at(key)));
-      if (key.kind == Kind::queue && depth != seen.live.messages.end()) {
+      if (key.kind == Kind::queue && queue != seen.live.queues.end() &&
+          queue->second.messages() > 0) {
         work.report.remarks.push_back(
-            fmt::format("{} was removed with {} messages", key.text(), depth->second));
+            fmt::format("{} was removed with {} messages", key.text(), queue->second.messages()));
       } else if (is_installed_by_default(key) && key.kind != Kind::permission) {
         work.report.remarks.push_back(
             fmt::format("{} of the new broker was removed: the captured one had none", key.text()));
@@ -441,6 +464,7 @@ class RabbitmqSource final : public Source {
   std::shared_ptr<HttpClient> http_;
   Broker broker_;
   const std::vector<std::string> vhosts_;
+  const std::string amqp_;
 };
 
 }  // namespace
@@ -448,7 +472,7 @@ class RabbitmqSource final : public Source {
 Result<std::unique_ptr<Source>> make_rabbitmq_source(std::shared_ptr<HttpClient> http,
                                                      const RabbitmqOptions& options) {
   TRY(Broker broker, Broker::open(*http, options.login));
-  return std::make_unique<RabbitmqSource>(std::move(http), std::move(broker), options.vhosts);
+  return std::make_unique<RabbitmqSource>(std::move(http), std::move(broker), options);
 }
 
 }  // namespace lifeboat::source

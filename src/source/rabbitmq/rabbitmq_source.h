@@ -4,8 +4,8 @@
 //
 // Captured: virtual hosts, users with their password hashes, permissions, policies, exchanges,
 // queues, bindings, limits, parameters, as JSON a kind and virtual host, read twice until two
-// readings agree. Not captured: messages (each queue's depth is told as a loss), and what the
-// broker itself forgets at a restart.
+// readings agree. Not captured: messages (each queue is asked for its depth, which is told as a
+// loss), and what the broker itself forgets at a restart.
 //
 // A restore changes only what differs: it adds what is missing, alters what can be altered, makes
 // anew what cannot, and removes what the capture has not (asked for by keep_aside, or left behind
@@ -28,6 +28,7 @@ SourceType rabbitmq_source();
 struct RabbitmqOptions {
   rabbitmq::Login login;
   std::vector<std::string> vhosts;  // empty: all
+  std::string amqp = {};            // where queues are asked; empty: as the broker tells
 };
 Result<std::unique_ptr<Source>> make_rabbitmq_source(std::shared_ptr<HttpClient> http,
                                                      const RabbitmqOptions& options);

@@ -8,25 +8,31 @@ namespace lifeboat::source {
 namespace {
 
 Record rabbitmq_fields() {
-  return {.name = "rabbitmq",
-          .help = "The definitions of a RabbitMQ broker, through its management API.",
-          .fields = {{.name = "url",
-                      .shape = shape::string(),
-                      .help = "management API: http://HOST:15672 or https://HOST:15671",
-                      .required = true},
-                     {.name = "user", .shape = shape::string(), .help = "an administrator"},
-                     {.name = "password", .shape = shape::secret(), .help = "its password"},
-                     {.name = "vhosts",
-                      .shape = shape::list(shape::string()),
-                      .help = "virtual hosts to capture; default: all"},
-                     {.name = "ca_file",
-                      .shape = shape::string(),
-                      .help = "certificates to trust instead of the system's"}}};
+  return {
+      .name = "rabbitmq",
+      .help = "The definitions of a RabbitMQ broker, through its management API.",
+      .fields = {{.name = "url",
+                  .shape = shape::string(),
+                  .help = "management API: http://HOST:15672 or https://HOST:15671",
+                  .required = true},
+                 {.name = "user", .shape = shape::string(), .help = "an administrator"},
+                 {.name = "password", .shape = shape::secret(), .help = "its password"},
+                 {.name = "vhosts",
+                  .shape = shape::list(shape::string()),
+                  .help = "virtual hosts to capture; default: all"},
+                 {.name = "amqp",
+                  .shape = shape::string(),
+                  .help = "where queues are asked how many messages they hold: "
+                          "amqp://HOST:5672 or amqps://HOST:5671; default: as the broker tells"},
+                 {.name = "ca_file",
+                  .shape = shape::string(),
+                  .help = "certificates to trust instead of the system's"}}};
 }
 
 Result<Value> retarget(const Value& config, const std::string& into, const Value& with) {
   Value target = config;
   target.set("url", into);
+  target.map().erase("amqp");  // another broker's
   const auto parts = parse_url(into);
   if (parts && !parts->user.empty()) {  // a login in the URL is that of the target
     target.map().erase("user");
@@ -62,6 +68,7 @@ SourceType rabbitmq_source() {
     const std::string& ca = options.login.ca_file;
     if (!ca.empty() && ca.front() != '/') options.login.ca_file = context.directory + "/" + ca;
     options.vhosts = rabbitmq::text_list(config.at("vhosts"));
+    options.amqp = config.text("amqp");
     return make_rabbitmq_source(make_http_client(*context.clock), options);
   };
   type.marker_tells_parts = true;

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
-#include "client/amqp/amqp_login.h"
+#include "client/amqp/amqp.h"
 #include "client/process/launcher.h"
 #include "plan/step_contract.h"
 #include "schema/json.h"

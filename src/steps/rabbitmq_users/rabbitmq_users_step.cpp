@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
-#include "client/amqp/amqp_login.h"
+#include "client/amqp/amqp.h"
 #include "client/process/launcher.h"
 #include "schema/json.h"
 #include "source/rabbitmq/broker.h"
@@ -270,41 +270,10 @@ class RabbitmqUsersStep final : public plan::Step {
     return {};
   }
 
-  // Where applications enter: as configured, or as the broker itself tells.
-  Result<AmqpDoor> door(const Operation& op, Broker& broker) {
-    AmqpDoor door;
-    door.ca_file = ca_file();
-    TRY(const UrlParts api, parse_url(config_.text("url")));
-    door.host = api.host;
-    const std::string given = config_.text("amqp");
-    if (!given.empty()) {
-      TRY(const UrlParts parts,
-          parse_url(given.find("://") == std::string::npos ? "amqp://" + given : given));
-      door.host = parts.host;
-      door.tls = parts.scheme == "amqps";
-      door.port = parts.port != 0 ? parts.port : door.tls ? 5671 : 5672;
-      return door;
-    }
-    TRY(const Value overview, broker.call(op, {"GET", "/api/overview?columns=listeners", {}}));
-    bool found = false;
-    if (overview.at("listeners").is(Value::Type::list)) {
-      for (const Value& listener : overview.at("listeners").list()) {
-        const std::string protocol = listener.text("protocol");
-        if (protocol != "amqp" && (protocol != "amqp/ssl" || found)) continue;
-        door.tls = protocol == "amqp/ssl";
-        door.port = static_cast<int>(listener.integer("port", 5672));
-        found = true;
-      }
-    }
-    if (found) return door;
-    return fail(ErrorKind::invalid, broker.endpoint() + ": the broker tells no AMQP listener",
-                "name it: `amqp: amqp://HOST:5672`");
-  }
-
   // Into a virtual host that is the user's own, if it has one.
   Result<AmqpAnswer> log_in(const Operation& op, Broker& broker, const LiveBroker& live,
                             const std::string& name) {
-    TRY(AmqpDoor where, door(op, broker));
+    TRY(AmqpDoor where, broker.amqp_door(op, config_.text("amqp")));
     TRY(const Value passwords, secrets(op));
     where.user = name;
     where.password = Secret(passwords.text(name));

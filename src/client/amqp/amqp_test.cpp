@@ -1,5 +1,5 @@
 // What needs no broker; logins against a real one: steps/rabbitmq_users/rabbitmq_users_e2e.cpp.
-#include "client/amqp/amqp_login.h"
+#include "client/amqp/amqp.h"
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "client/amqp/amqp_login.h"
+#include "client/amqp/amqp.h"
 
 #include <amqp.h>
 #include <amqp_framing.h>
@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 namespace lifeboat {
 namespace {
@@ -17,6 +18,7 @@ using ErrorKind = Error::Kind;
 
 constexpr auto longest_wait = std::chrono::seconds(10);
 constexpr const char* system_certificates = "/etc/ssl/certs/ca-certificates.crt";
+constexpr amqp_channel_t the_channel = 1;
 constexpr int access_refused = 403, not_allowed = 530, not_found = 404;
 
 struct Close {
@@ -83,27 +85,88 @@ Result<AmqpAnswer> answer_of(const AmqpDoor& door, const amqp_rpc_reply_t& reply
   return fail(ErrorKind::invalid, place_of(door) + ": an unexpected AMQP answer");
 }
 
+struct Opened {
+  Connection connection;
+  AmqpAnswer answer = AmqpAnswer::accepted;
+};
+
+Result<Opened> open(const Operation& op, const AmqpDoor& door) {
+  TRY_DO(op.proceed());
+  Opened opened{Connection(amqp_new_connection())};
+  const amqp_connection_state_t connection = opened.connection.get();
+  if (!connection) return fail(ErrorKind::unavailable, "no AMQP connection: out of memory?");
+  TRY(amqp_socket_t* const socket, make_socket(connection, door));
+  const timeval wait = wait_of(op);
+  amqp_set_handshake_timeout(connection, &wait);
+  amqp_set_rpc_timeout(connection, &wait);
+  const int reached = amqp_socket_open_noblock(socket, door.host.c_str(), door.port, &wait);
+  TRY_DO(op.proceed());
+  if (reached != AMQP_STATUS_OK) return broken(door, reached);
+  const std::string password(door.password.reveal());
+  const amqp_rpc_reply_t reply = amqp_login(
+      connection, door.vhost.c_str(), AMQP_DEFAULT_MAX_CHANNELS, AMQP_DEFAULT_FRAME_SIZE,
+      AMQP_DEFAULT_HEARTBEAT, AMQP_SASL_METHOD_PLAIN, door.user.c_str(), password.c_str());
+  TRY_DO(op.proceed());
+  if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
+    TRY(opened.answer, answer_of(door, reply));
+  }
+  return opened;
+}
+
+Result<void> open_channel(amqp_connection_state_t connection, const AmqpDoor& door) {
+  amqp_channel_open(connection, the_channel);
+  const amqp_rpc_reply_t reply = amqp_get_rpc_reply(connection);
+  if (reply.reply_type == AMQP_RESPONSE_NORMAL) return {};
+  TRY_DO(answer_of(door, reply));
+  return fail(ErrorKind::unavailable, place_of(door) + ": no channel to be had");
+}
+
+// Nothing: a queue that does not say. The broker closes the channel then; a new one takes its
+// place.
+Result<std::optional<std::uint64_t>> count_ready(amqp_connection_state_t connection,
+                                                 const AmqpDoor& door, const std::string& queue) {
+  const amqp_bytes_t name{queue.size(), const_cast<char*>(queue.data())};
+  const auto* declared =
+      amqp_queue_declare(connection, the_channel, name, 1, 0, 0, 0, amqp_empty_table);
+  if (declared != nullptr) return std::optional<std::uint64_t>(declared->message_count);
+  const amqp_rpc_reply_t reply = amqp_get_rpc_reply(connection);
+  const bool refused = reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+                       reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD;
+  if (!refused) {
+    TRY_DO(answer_of(door, reply));
+    return fail(ErrorKind::unavailable, place_of(door) + " closed the connection");
+  }
+  amqp_channel_close_ok_t agreed{};
+  amqp_send_method(connection, the_channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &agreed);
+  TRY_DO(open_channel(connection, door));
+  return std::optional<std::uint64_t>();
+}
+
 }  // namespace
 
 Result<AmqpAnswer> try_amqp_login(const Operation& op, const AmqpDoor& door) {
-  TRY_DO(op.proceed());
-  const Connection connection(amqp_new_connection());
-  if (!connection) return fail(ErrorKind::unavailable, "no AMQP connection: out of memory?");
-  TRY(amqp_socket_t* const socket, make_socket(connection.get(), door));
-  const timeval wait = wait_of(op);
-  amqp_set_handshake_timeout(connection.get(), &wait);
-  amqp_set_rpc_timeout(connection.get(), &wait);
-  const int opened = amqp_socket_open_noblock(socket, door.host.c_str(), door.port, &wait);
-  TRY_DO(op.proceed());
-  if (opened != AMQP_STATUS_OK) return broken(door, opened);
-  const std::string password(door.password.reveal());
-  const amqp_rpc_reply_t reply = amqp_login(
-      connection.get(), door.vhost.c_str(), AMQP_DEFAULT_MAX_CHANNELS, AMQP_DEFAULT_FRAME_SIZE,
-      AMQP_DEFAULT_HEARTBEAT, AMQP_SASL_METHOD_PLAIN, door.user.c_str(), password.c_str());
-  TRY_DO(op.proceed());
-  if (reply.reply_type != AMQP_RESPONSE_NORMAL) return answer_of(door, reply);
-  amqp_connection_close(connection.get(), AMQP_REPLY_SUCCESS);
-  return AmqpAnswer::accepted;
+  TRY(const Opened opened, open(op, door));
+  if (opened.answer == AmqpAnswer::accepted) {
+    amqp_connection_close(opened.connection.get(), AMQP_REPLY_SUCCESS);
+  }
+  return opened.answer;
+}
+
+Result<ReadyMessages> count_ready_messages(const Operation& op, const AmqpDoor& door,
+                                           const std::vector<std::string>& queues) {
+  TRY(const Opened opened, open(op, door));
+  ReadyMessages counted{opened.answer, {}};
+  if (opened.answer != AmqpAnswer::accepted) return counted;
+  const amqp_connection_state_t connection = opened.connection.get();
+  TRY_DO(open_channel(connection, door));
+  for (const std::string& queue : queues) {
+    if (!op.proceed()) break;
+    TRY(const auto ready, count_ready(connection, door, queue));
+    if (ready) counted.ready[queue] = *ready;
+    amqp_maybe_release_buffers(connection);
+  }
+  amqp_connection_close(connection, AMQP_REPLY_SUCCESS);
+  return counted;
 }
 
 }  // namespace lifeboat
