@@ -5,6 +5,8 @@
 #   WaterFlowsDownhill() { ...any failing command fails the case... }
 #   run_cases            # all functions that begin with a capital letter, in the order of the file
 #
+# CASES='REGEX' in the environment: only the cases whose name it matches.
+#
 # Prints "ok NAME" or "FAILED NAME" with what was said; the last line is "N passed, N failed".
 # A case runs in a subshell with errexit. SCRATCH is a folder for all cases of the script; it is
 # removed at the end, after the function `clean_up` if there is one.
@@ -50,7 +52,7 @@ cases_of_the_script() {
   shopt -s extdebug # declare -F NAME tells the line
   declare -F | awk '$3 ~ /^[A-Z]/ { print $3 }' | while read -r function; do
     declare -F "$function"
-  done | sort -n -k 2 | awk '{ print $1 }'
+  done | sort -n -k 2 | awk '{ print $1 }' | grep -E -- "${CASES:-.}"
 }
 
 run_cases() {
