@@ -251,7 +251,8 @@ CompletionKnowsEveryCommand() {
     "$BINARY" completion "$shell" >"$SCRATCH/completion.$shell"
   done
   bash -n "$SCRATCH/completion.bash"
-  bash -n "$SCRATCH/completion.zsh"
+  zsh -n "$SCRATCH/completion.zsh"
+  fish -n "$SCRATCH/completion.fish"
   for command in init doctor backup points snapshots ls cat restore check keys kept plan recover \
     runs schema completion version; do
     grep -qE "^ *\"$command\"\\) words=" "$SCRATCH/completion.bash" || complain "bash: $command"

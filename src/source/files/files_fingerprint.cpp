@@ -1,15 +1,13 @@
 // Every field goes into the digest with its length before it, so that no two different trees can
 // give the same bytes.
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <map>
-#include <memory>
 
 #include "base/guard.h"
+#include "crypt/crypt.h"
 #include "source/files/files_compare.h"
 
 namespace lifeboat::source::files {
@@ -19,29 +17,17 @@ using capture::ItemKind;
 
 class Digest {
  public:
-  Digest() : context_(EVP_MD_CTX_new()) {
-    ASSERT(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
-  void bytes(ByteView bytes) {
-    ASSERT(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
-  }
+  void bytes(ByteView bytes) { hash_.add(bytes); }
   void number(std::int64_t value) { text(std::to_string(value)); }
   void text(std::string_view text) {
     const std::string length = std::to_string(text.size()) + ":";
     bytes(as_bytes(length));
     bytes(as_bytes(text));
   }
-  std::string hex() {
-    std::array<std::uint8_t, 32> out{};
-    ASSERT(EVP_DigestFinal_ex(context_.get(), out.data(), nullptr) == 1);
-    return to_hex(out);
-  }
+  std::string hex() { return hash_.finish().hex(); }
 
  private:
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
+  crypt::Sha256 hash_;
 };
 
 class Fingerprint {

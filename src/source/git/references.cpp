@@ -1,12 +1,11 @@
 #include "source/git/references.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/bytes.h"
+#include "crypt/crypt.h"
 
 namespace lifeboat::source::git {
 namespace {
@@ -125,10 +124,7 @@ Result<References> from_value(const Value& value) {
 std::string digest(const References& references) {
   std::string text = "HEAD " + references.head + "\n";
   for (const auto& [name, id] : references.ids) text += id + " " + name + "\n";
-  std::array<std::uint8_t, 32> hash{};
-  unsigned length = 0;
-  EVP_Digest(text.data(), text.size(), hash.data(), &length, EVP_sha256(), nullptr);
-  return to_hex(hash);
+  return crypt::sha256(as_bytes(text)).hex();
 }
 
 std::string differences(const References& wanted, const References& live) {

@@ -1,11 +1,9 @@
 #include "source/postgres/comparison.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <set>
 
+#include "crypt/crypt.h"
 #include "schema/json.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/roles.h"
@@ -150,12 +148,6 @@ class Comparison {
   std::vector<Check> checks_;
 };
 
-std::string sha256(std::string_view text) {
-  std::array<std::uint8_t, 32> digest{};
-  EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  return to_hex(digest);
-}
-
 // Roles without what belongs to the server rather than to its content.
 Value role_content(Value roles) {
   for (Value& role : roles.map()["roles"].list()) {
@@ -205,7 +197,7 @@ Result<std::string> fingerprint(const Operation& op, const Server& server) {
   }
   TRY(Value roles, read_roles(op, *maintenance));
   content.set("roles", role_content(std::move(roles)));
-  return sha256(to_json(content));
+  return crypt::sha256(as_bytes(to_json(content))).hex();
 }
 
 }  // namespace lifeboat::source::pg

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "capture/partial_feed.h"
 #include "schema/json.h"
 
 namespace lifeboat::source::pg {
@@ -14,12 +15,6 @@ constexpr std::string_view databases_folder = "databases/";
 std::string database_folder(const std::string& item) {
   if (!item.starts_with(databases_folder)) return {};
   return item.substr(0, item.find('/', databases_folder.size()));
-}
-
-bool wanted(const std::string& part, const std::vector<std::string>& only) {
-  return only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string& one) {
-           return one == part || part.starts_with(one + "/");
-         });
 }
 
 Result<void> check_names(const SnapshotFeed& snapshot, const std::vector<std::string>& only) {
@@ -74,7 +69,9 @@ Result<SnapshotFeed> read_feed(const Operation& op, capture::Feed& feed,
   TRY_DO(check_names(snapshot, only));
   for (const auto& [name, item] : snapshot.items) {
     const std::string folder = database_folder(name);
-    if (folder.empty() || name != folder + "/manifest.json" || !wanted(folder, only)) continue;
+    if (folder.empty() || name != folder + "/manifest.json" ||
+        !capture::selected(folder, only, false))
+      continue;
     TRY(const std::string text, read_text(op, snapshot, name));
     auto manifest = parse_json(text);
     if (!manifest || manifest->integer("format", 0) != 1) {
@@ -82,7 +79,7 @@ Result<SnapshotFeed> read_feed(const Operation& op, capture::Feed& feed,
     }
     snapshot.databases.push_back({manifest->text("database"), folder, *std::move(manifest)});
   }
-  if (snapshot.find("roles.json") != nullptr && wanted("roles.json", only)) {
+  if (snapshot.find("roles.json") != nullptr && capture::selected("roles.json", only, false)) {
     TRY(const std::string text, read_text(op, snapshot, "roles.json"));
     auto roles = parse_json(text);
     if (!roles) return fail(Error::Kind::corrupt, "roles.json: " + roles.error().what);

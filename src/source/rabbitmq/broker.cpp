@@ -72,6 +72,7 @@ void read_own(const Value& global, LiveBroker& live) {
     if (name == marker_name) {
       if (const auto marker = Marker::parse(value.text("marker"))) {
         live.marker = BrokerMarker{*marker, strings(value.at("only"))};
+        if (value.at("owed").is(Value::Type::map)) live.marker->owed = value.at("owed").map();
       }
     }
     if (!name.starts_with(users_prefix)) continue;
@@ -279,6 +280,7 @@ Result<void> Broker::write_marker(const Operation& op, const BrokerMarker& marke
   value.set("marker", marker.marker.text());
   Value::List only(marker.only.begin(), marker.only.end());
   value.set("only", Value(std::move(only)));
+  value.set("owed", marker.owed);
   return put(op, {Kind::global_parameter, "", std::string(marker_name)}, value);
 }
 

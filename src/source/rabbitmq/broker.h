@@ -28,10 +28,13 @@ struct Login {
   std::string ca_file;
 };
 
-// A marker with the part of the capture that it speaks of.
+// A marker with the part of the capture that it speaks of, and what is owed to the broker: by
+// virtual host, the permission that the restoring user had or shall have there (null: none) in
+// place of the full one that a restore works with.
 struct BrokerMarker {
   Marker marker;
   std::vector<std::string> only;
+  Value::Map owed = {};
 };
 
 // Users that steps made: user -> "run/step".

@@ -1,14 +1,13 @@
 #include "source/rabbitmq/rabbitmq_source.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "base/bytes.h"
 #include "capture/item.h"
+#include "crypt/crypt.h"
 #include "schema/json.h"
 #include "source/rabbitmq/lost_messages.h"
 #include "source/rabbitmq/stored_definitions.h"
@@ -22,13 +21,6 @@ using ErrorKind = Error::Kind;
 constexpr int most_readings = 6;
 constexpr std::size_t remarks_told = 20;  // about transient queues: there may be thousands
 constexpr auto leave_patience = std::chrono::seconds(10);
-
-std::string sha256_hex(std::string_view text) {
-  std::array<std::uint8_t, 32> digest{};
-  unsigned length = 0;
-  EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  return to_hex(digest);
-}
 
 // The user that the object belongs to, "" if to none.
 std::string user_of(const ObjectKey& key) {
@@ -134,13 +126,14 @@ class RabbitmqSource final : public Source {
     TRY_DO(refuse_foreign(captured, seen, scope, options));
     BrokerMarker marker{options.marker, options.only};
     marker.marker.done = false;
+    if (seen.live.marker) marker.owed = seen.live.marker->owed;  // by one that was killed
     TRY_DO(broker_.write_marker(op, marker));
     RestoreReport report;
     report.items = captured.items;
     report.bytes = captured.bytes;
-    TRY_DO(remove_surplus(op, captured, seen, {scope, report}));
+    TRY_DO(remove_surplus(op, captured, seen, {scope, report, marker}));
     TRY(seen, look(op));  // with a queue went its bindings, with a virtual host all
-    TRY_DO(put_missing(op, captured, seen, {scope, report, options.progress}));
+    TRY_DO(put_missing(op, captured, seen, {scope, report, marker, options.progress}));
     marker.marker.done = true;
     TRY_DO(broker_.write_marker(op, marker));
     if (options.progress) options.progress(captured.bytes, captured.bytes);
@@ -172,7 +165,7 @@ class RabbitmqSource final : public Source {
          to_items(filtered(seen.live.topology, Scope{vhosts_, {}}, seen.left_alone))) {
       whole += name + "\n" + text;
     }
-    return sha256_hex(whole);
+    return crypt::sha256(as_bytes(whole)).hex();
   }
 
   Result<std::vector<Kept>> kept(const Operation&) override { return std::vector<Kept>{}; }
@@ -191,6 +184,7 @@ class RabbitmqSource final : public Source {
   struct Work {
     const Scope& scope;
     RestoreReport& report;
+    BrokerMarker& marker;
     std::function<void(std::uint64_t, std::uint64_t)> progress = {};
   };
 
@@ -352,36 +346,47 @@ class RabbitmqSource final : public Source {
     return has != seen.live.topology.end() && has->second == all_rights();
   }
 
-  // What we took to declare queues, and what a broker gives to whoever makes a virtual host, goes
-  // back to what it was, or was captured; whatever ended the restore.
-  void leave(const Operation& op, const std::set<std::string>& vhosts, const Captured& captured,
-             const Seen& seen, RestoreReport& report) {
+  // Before the full permission is taken, or given by the broker to whoever makes a virtual host:
+  // whoever goes on after a kill must know what was there.
+  Result<void> owe(const Operation& op, const std::string& vhost, const Captured& captured,
+                   const Seen& seen, BrokerMarker& marker) {
+    if (marker.owed.contains(vhost)) return {};
+    const bool existed = seen.live.topology.contains({Kind::vhost, vhost, ""});
+    const Topology& right = existed ? seen.live.topology : captured.topology;
+    const auto permission = right.find({Kind::permission, vhost, seen.me});
+    marker.owed[vhost] = permission == right.end() ? Value() : permission->second;
+    return broker_.write_marker(op, marker);
+  }
+
+  // Gives back what is owed, whatever ended the restore.
+  void leave(const Operation& op, const Seen& seen, const Work& work) {
     const Operation patient = Operation{op.clock}.within(leave_patience);
-    for (const std::string& vhost : vhosts) {
+    for (auto owed = work.marker.owed.begin(); owed != work.marker.owed.end();) {
+      const auto& [vhost, permission] = *owed;
       const ObjectKey key{Kind::permission, vhost, seen.me};
-      const bool existed = seen.live.topology.contains({Kind::vhost, vhost, ""});
-      const Topology& right = existed ? seen.live.topology : captured.topology;
-      const auto before = right.find(key);
-      const auto done = before == right.end() ? broker_.remove(patient, key, Value())
-                                              : broker_.put(patient, key, before->second);
-      if (done) continue;
-      report.remarks.push_back(
+      const auto done = permission.is_null() ? broker_.remove(patient, key, Value())
+                                             : broker_.put(patient, key, permission);
+      if (done) {
+        owed = work.marker.owed.erase(owed);
+        continue;
+      }
+      work.report.remarks.push_back(
           fmt::format("{} was given all rights in virtual host {} and keeps "
                       "them: {}",
                       printable(seen.me), printable(vhost), done.error().what));
+      ++owed;
     }
   }
 
   Result<void> put_missing(const Operation& op, const Captured& captured, const Seen& seen,
                            const Work& work) {
-    std::set<std::string> entered;
-    auto done = put_all(op, captured, seen, work, entered);
-    leave(op, entered, captured, seen, work.report);
+    auto done = put_all(op, captured, seen, work);
+    leave(op, seen, work);
     return done;
   }
 
   Result<void> put_all(const Operation& op, const Captured& captured, const Seen& seen,
-                       const Work& work, std::set<std::string>& entered) {
+                       const Work& work) {
     const Topology wanted = filtered(captured.topology, work.scope, seen.left_alone);
     const Difference change =
         difference(wanted, filtered(seen.live.topology, work.scope, seen.left_alone));
@@ -394,7 +399,7 @@ class RabbitmqSource final : public Source {
       const bool is_new =
           key.kind == Kind::vhost && !seen.live.topology.contains({Kind::vhost, key.vhost, ""});
       const bool enters = is_immutable(key.kind) && !has_all_rights(key.vhost, seen);
-      if (is_new || enters) entered.insert(key.vhost);
+      if (is_new || enters) TRY_DO(owe(op, key.vhost, captured, seen, work.marker));
       // Declaring a queue needs rights in its virtual host, of an administrator too.
       if (enters && open.insert(key.vhost).second) {
         TRY_DO(broker_.put(op, {Kind::permission, key.vhost, seen.me}, all_rights()));

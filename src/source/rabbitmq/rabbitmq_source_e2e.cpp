@@ -349,6 +349,23 @@ TEST_F(RabbitmqSourceTest, WhoRestoresHasTheRightsAfterwardsThatItHadBefore) {
   EXPECT_EQ(red_ones(target().open()->verify(op, *feed)), "");
 }
 
+TEST_F(RabbitmqSourceTest, RightsTakenByARestoreThatWasKilledAreGivenBackByTheNext) {
+  const auto feed = captured();
+  const ObjectKey right{Kind::permission, "shop", target().login().user};
+  target().put({Kind::vhost, "shop", ""}, R"({"description": "the shop", "tags": ["prod", "eu"]})");
+  const char* few = R"({"configure": "", "write": "", "read": ".*"})";
+  target().put(right, few);
+  bool was_left = false;
+  for (int change = 1;; ++change) {
+    // Nothing that it does after the break is done: as if it were killed there.
+    const auto client = std::make_shared<BreakingClient>(target().http(), change);
+    if (target().open_with(client)->restore(op, *feed, first_run())) break;
+    was_left = was_left || to_json(target().read().topology[right]) != to_json(json(few));
+  }
+  EXPECT_TRUE(was_left);
+  EXPECT_EQ(to_json(target().read().topology[right]), to_json(json(few)));
+}
+
 // Taken at once: the management API has not heard of these messages yet.
 TEST_F(RabbitmqSourceTest, MessagesAreCountedAsOfTheCaptureAndToldAsLost) {
   original().put(

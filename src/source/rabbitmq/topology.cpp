@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/bytes.h"
+#include "capture/partial_feed.h"
 #include "client/http/http.h"
 #include "schema/json.h"
 
@@ -250,11 +251,6 @@ std::string object_path(const ObjectKey& key) {
   return {};
 }
 
-bool within(const std::string& name, const std::string& folder) {
-  return name == folder || (name.starts_with(folder) && folder.ends_with('/')) ||
-         name.starts_with(folder + "/");
-}
-
 }  // namespace
 
 std::string_view kind_plural(Kind kind) { return words_of(kind).many; }
@@ -308,9 +304,7 @@ bool Scope::holds(const ObjectKey& key) const {
       std::find(vhosts.begin(), vhosts.end(), key.vhost) == vhosts.end()) {
     return false;
   }
-  const std::string item = item_name(key);
-  return only.empty() || std::any_of(only.begin(), only.end(),
-                                     [&](const std::string& each) { return within(item, each); });
+  return capture::selected(item_name(key), only, false);
 }
 
 std::string Scope::text() const {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "base/random.h"
 #include "client/postgres/passwords.h"
 #include "client/process/launcher.h"
 #include "schema/json.h"
+#include "steps/account_passwords.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -19,7 +19,6 @@ using ConnectionPointer = std::unique_ptr<Connection>;
 
 // Serialises all engines that change roles on one server: "lifeboat" in ASCII.
 constexpr char lock_statement[] = "SELECT pg_advisory_xact_lock(7810765092302119284)";
-constexpr std::size_t password_bytes = 24;
 
 struct Attribute {
   const char* field;
@@ -186,35 +185,10 @@ class PostgresRolesStep final : public plan::Step {
     return postgres::try_login(op, where);
   }
 
-  static Secret random_password() {
-    SystemRandom random;
-    const auto bytes = random.array<password_bytes>();
-    std::string text = to_base64(bytes);  // 24 bytes: 32 characters, no padding
-    std::replace(text.begin(), text.end(), '+', '-');
-    std::replace(text.begin(), text.end(), '/', '_');
-    return Secret(std::move(text));
-  }
-
-  // name -> password, tainted; generated ones from the vault.
-  Result<Value> secrets(const Operation& op) {
-    Value all{Value::Map{}};
-    for (const auto& [name, wanted] : roles()) {
-      Value password = wanted.at("password");
-      if (!password.is(Value::Type::string)) {
-        TRY(const Secret kept, context_.keep_secret(op, "password/" + name, random_password));
-        password = Value(kept.reveal());
-      }
-      context_.launcher().mask(Secret(password.string()));
-      all.set(name, std::move(password.taint()));
-    }
-    return all;
-  }
-
+  Result<Value> secrets(const Operation& op) { return account_passwords(op, context_, roles()); }
   Result<Value> outputs(const Operation& op) {
     TRY(Value passwords, secrets(op));
-    Value out;
-    out.set("passwords", std::move(passwords.taint()));
-    return out;
+    return passwords_output(std::move(passwords));
   }
 
   static Result<Value> read_role(const Operation& op, Connection& connection,

@@ -6,11 +6,11 @@
 #include <set>
 
 #include "base/bytes.h"
-#include "base/random.h"
 #include "client/amqp/amqp.h"
 #include "client/process/launcher.h"
 #include "schema/json.h"
 #include "source/rabbitmq/broker.h"
+#include "steps/account_passwords.h"
 #include "steps/bundle_path.h"
 
 namespace lifeboat::steps {
@@ -24,17 +24,7 @@ using source::rabbitmq::LiveBroker;
 using source::rabbitmq::ObjectKey;
 using ErrorKind = Error::Kind;
 
-constexpr std::size_t password_bytes = 24;
 constexpr const char* rights[] = {"configure", "write", "read"};
-
-Secret random_password() {
-  SystemRandom random;
-  const auto bytes = random.array<password_bytes>();
-  std::string text = to_base64(bytes);  // 24 bytes: 32 characters, no padding
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  return Secret(std::move(text));
-}
 
 ObjectKey user_key(const std::string& name) { return {Kind::user, "", name}; }
 ObjectKey permission_key(const std::string& vhost, const std::string& name) {
@@ -200,25 +190,10 @@ class RabbitmqUsersStep final : public plan::Step {
   }
   std::string ca_file() const { return below_bundle(context_, config_.text("ca_file")); }
 
-  // name -> password, tainted; generated ones from the vault.
-  Result<Value> secrets(const Operation& op) {
-    Value all{Value::Map{}};
-    for (const auto& [name, wanted] : users()) {
-      Value password = wanted.at("password");
-      if (!password.is(Value::Type::string)) {
-        TRY(const Secret kept, context_.keep_secret(op, "password/" + name, random_password));
-        password = Value(kept.reveal());
-      }
-      context_.launcher().mask(Secret(password.string()));
-      all.set(name, std::move(password.taint()));
-    }
-    return all;
-  }
+  Result<Value> secrets(const Operation& op) { return account_passwords(op, context_, users()); }
   Result<Value> outputs(const Operation& op) {
     TRY(Value passwords, secrets(op));
-    Value out;
-    out.set("passwords", std::move(passwords.taint()));
-    return out;
+    return passwords_output(std::move(passwords));
   }
 
   Result<Value> read_marker(const Operation& op, Broker& broker) const {
