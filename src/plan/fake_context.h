@@ -38,6 +38,10 @@ class FakeContext final : public StepContext {
     const auto found = vault_.find(name);
     return found != vault_.end() ? found->second : vault_.emplace(name, make()).first->second;
   }
+  Result<void> left_running(const Operation&, const std::vector<std::string>& processes) override {
+    left_running_.insert(left_running_.end(), processes.begin(), processes.end());
+    return {};
+  }
   void log(std::string_view line) override {
     MutexLock lock(mutex_);
     lines_.emplace_back(line);
@@ -50,6 +54,7 @@ class FakeContext final : public StepContext {
   // The engine died and another one goes on.
   void next_attempt() { ++generation_; }
   const std::map<std::string, Secret>& vault() const { return vault_; }
+  const std::vector<std::string>& left_running() const { return left_running_; }
   std::vector<std::string> lines() {
     MutexLock lock(mutex_);
     return lines_;
@@ -63,6 +68,7 @@ class FakeContext final : public StepContext {
   const Setup setup_;
   std::uint64_t generation_ = 1;
   std::map<std::string, Secret> vault_;
+  std::vector<std::string> left_running_;
   Mutex mutex_;
   std::vector<std::string> lines_ GUARDED_BY(mutex_);
   std::vector<std::pair<std::uint64_t, std::uint64_t>> progress_ GUARDED_BY(mutex_);

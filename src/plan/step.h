@@ -58,7 +58,6 @@ struct Verification {
   Value outputs;  // typed as the step type declares; tainted parts go to the vault
   std::vector<std::string> losses;  // what is known to be lost: "12 messages of queue shop/orders"
   std::vector<std::string> kept_aside;
-  std::vector<std::string> left_running;  // processes left by exec: "4711 postgres -D ..."
   std::vector<std::string> remarks;
 };
 
@@ -77,6 +76,10 @@ class StepContext {
   // what `make` answers, durable in the run's vault before it returns.
   virtual Result<Secret> keep_secret(const Operation& op, const std::string& name,
                                      const std::function<Secret()>& make) = 0;
+  // Names processes that apply() left running on purpose ("4711 postgres -D ..."): durable when it
+  // answers, so that they are known whatever becomes of the step.
+  virtual Result<void> left_running(const Operation& op,
+                                    const std::vector<std::string>& processes) = 0;
   // One line into the step's side stream (masked); progress for people.
   virtual void log(std::string_view line) = 0;
   virtual void progress(std::uint64_t done, std::uint64_t total, std::string_view unit) = 0;

@@ -35,6 +35,10 @@ Result<Secret> RunContext::keep_secret(const Operation& op, const std::string& n
   return secret;
 }
 
+Result<void> RunContext::left_running(const Operation&, const std::vector<std::string>& processes) {
+  return journaled(ledger_.children_left(step_, processes));
+}
+
 void RunContext::log(std::string_view line) {
   const std::string masked = launcher_.masked(line);
   ledger_.log(step_, masked);
@@ -54,6 +58,10 @@ Result<Secret> LookingContext::keep_secret(const Operation& op, const std::strin
   Secret value = make();
   around_.launcher->mask(value);
   return value;
+}
+
+Result<void> LookingContext::left_running(const Operation& op, const std::vector<std::string>&) {
+  return op.proceed();  // to look starts nothing that lasts
 }
 
 void LookingContext::log(std::string_view line) {

@@ -46,6 +46,8 @@ class RunContext final : public plan::StepContext {
   std::string bundle_directory() const override { return around_.bundle_directory; }
   Result<Secret> keep_secret(const Operation& op, const std::string& name,
                              const std::function<Secret()>& make) override;
+  Result<void> left_running(const Operation& op,
+                            const std::vector<std::string>& processes) override;
   void log(std::string_view line) override;
   void progress(std::uint64_t done, std::uint64_t total, std::string_view unit) override;
 
@@ -72,6 +74,8 @@ class LookingContext final : public plan::StepContext {
   std::string bundle_directory() const override { return around_.bundle_directory; }
   Result<Secret> keep_secret(const Operation& op, const std::string& name,
                              const std::function<Secret()>& make) override;
+  Result<void> left_running(const Operation& op,
+                            const std::vector<std::string>& processes) override;
   void log(std::string_view line) override;
   void progress(std::uint64_t done, std::uint64_t total, std::string_view unit) override;
 

@@ -118,10 +118,12 @@ Result<LeftRun> left_run(const Operation& op, const EngineSetup& setup, const st
     TRY(auto state, replay(journal->events()));
     if (state.recovered()) return LeftRun{std::move(journal), std::move(state)};
     TRY_DO(prove_driver_gone(op, state, watch_of(setup)));
-    TRY_DO(prove_children_gone(op, run, watch_of(setup)));
+    const auto gone = prove_children_gone(op, run, watch_of(setup));
     const auto lease = journal->prove_lease(op);
-    if (lease) return LeftRun{std::move(journal), std::move(state)};
-    if (!lease_is_held(lease)) return fail(lease.error());
+    if (lease_is_held(lease)) continue;  // and children that live are those of another driver
+    TRY_DO(gone);
+    TRY_DO(lease);
+    return LeftRun{std::move(journal), std::move(state)};
   }
 }
 

@@ -442,6 +442,35 @@ TEST(Engine, WhatTheLastDriverStillDidWhileItWasWatchedIsReadAgain) {
   EXPECT_THAT(engine.world.violations(), IsEmpty());
 }
 
+// Two resume at once: the children that the slower one sees are those of the quicker one.
+TEST(Engine, LivingChildrenOfADriverThatJustWonAreNotToldToBeKilled) {
+  FakeEngine engine(32);
+  engine.reaper.kill_at(12, true);
+  ASSERT_TRUE(engine.begin(shop())->halted);
+  engine.reaper.revive();
+  engine.heartbeat_period = std::chrono::seconds(5);
+  bool won = false;
+  engine.surely_gone = [&](const journal::Driver& driver) {
+    if (won) {
+      const auto seen = engine.repository();
+      EXPECT_TRUE(journal::Heart(*seen, "run-1", driver).beat(engine.op()));
+      return false;
+    }
+    won = true;
+    const auto seen = engine.repository();
+    auto journal =
+        journal::Journal::open(engine.op(), *seen, "run-1", {"winner", "host", 77, "boot"});
+    EXPECT_TRUE(
+        (*journal)->append(engine.op(), {event::driver_joined({"winner", "host", 77, "boot"})}));
+    engine.launcher.plant({4711}, 1'000'000);
+    return true;
+  };
+  const auto outcome = engine.resume();
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(exit_status(outcome.error().effective_code()), 11);
+  EXPECT_THAT(outcome.error().what, HasSubstr("process 77 on host"));
+}
+
 TEST(Engine, ADamagedHeartbeatDoesNotStandInTheWayOfAResume) {
   FakeEngine engine(30);
   engine.reaper.kill_at(12, true);

@@ -109,7 +109,7 @@ plan::Verification Ledger::masked(plan::Verification proof) const {
     mask(check.expected);
     mask(check.actual);
   }
-  for (auto* texts : {&proof.losses, &proof.kept_aside, &proof.left_running, &proof.remarks}) {
+  for (auto* texts : {&proof.losses, &proof.kept_aside, &proof.remarks}) {
     std::ranges::for_each(*texts, mask);
   }
   taint_known(proof.outputs);
@@ -152,9 +152,17 @@ Result<void> Ledger::step_done(const std::string& step, const plan::Verification
     MutexLock lock(mutex_);
     outputs_[step] = proof.outputs;
   }
-  for (const std::string& process : proof.left_running) note(event::child_left(step, process));
   note(event::done(step, proof, outputs, took));
   return {};
+}
+
+Result<void> Ledger::children_left(const std::string& step,
+                                   const std::vector<std::string>& processes) {
+  std::vector<journal::Event> events;
+  for (const std::string& process : processes) {
+    events.push_back(event::child_left(step, launcher_.masked(process)));
+  }
+  return events.empty() ? Result<void>() : record(std::move(events));
 }
 
 Result<Secret> Ledger::keep_secret(const std::string& step, const std::string& name,

@@ -45,6 +45,8 @@ class Ledger {
   // The secret that the step keeps under this name: the one of before, or a new one, durable.
   Result<Secret> keep_secret(const std::string& step, const std::string& name,
                              const std::function<Secret()>& make);
+  // Journals processes that a step left running; durable when it answers.
+  Result<void> children_left(const std::string& step, const std::vector<std::string>& processes);
   void log(const std::string& step, std::string_view line) { journal_.log(step, line); }
 
  private:

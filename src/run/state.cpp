@@ -89,10 +89,10 @@ void on_retry(StepState& step, const Event& event) {
                          human_duration(wait));
 }
 
-using StepHandler = std::function<void(StepState&, const Event&)>;
+using StepFold = std::function<void(StepState&, const Event&)>;
 
-const std::map<std::string, StepHandler, std::less<>>& step_handlers() {
-  static const std::map<std::string, StepHandler, std::less<>> handlers = {
+const std::map<std::string, StepFold, std::less<>>& step_handlers() {
+  static const std::map<std::string, StepFold, std::less<>> handlers = {
       {"step.started", on_started},
       {"step.observed", on_observed},
       {"step.intent", [](StepState& step, const Event&) { step.intent_open = true; }},
@@ -113,7 +113,9 @@ const std::map<std::string, StepHandler, std::less<>>& step_handlers() {
        }},
       {"child.left",
        [](StepState& step, const Event& event) {
-         step.left_running.push_back(event.facts.text("process"));
+         const std::string process = event.facts.text("process");
+         const bool known = std::ranges::count(step.left_running, process) > 0;
+         if (!known) step.left_running.push_back(process);
        }},
   };
   return handlers;

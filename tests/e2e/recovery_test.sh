@@ -72,7 +72,10 @@ chain_of_deaths() {
     fi
     words=(recover --resume latest)
   done
-  ((status == 0)) || complain "ended with $status: $(cat "$place/said" "$place/complaints")"
+  ((status == 0)) || complain "ended with $status: $(
+    cat "$place/said" "$place/complaints"
+    tail -n 20 "$place"/target/{backend,frontend}/*.log
+  )"
   printf '%d lives\n' "$((lives + 1))" >>"$SCRATCH/lives"
   ((lives > 0))
   expect "checks" "$(<"$SCRATCH/checks")" "$(recovered "$place/said")"

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
 import process
 import step
@@ -104,9 +105,13 @@ def get(host, port, path):
 
 
 def get_json(host, port, path):
-    """The JSON of a good answer (200), else None."""
+    """The JSON of a good answer (200), else None; another answer is told."""
     answer = get(host, port, path)
-    if answer is None or answer[0] != 200:
+    if answer is None:
+        return None
+    if answer[0] != 200:
+        print(f"{path} of port {port}: {answer[0]} {answer[1].decode(errors='replace').strip()}",
+              file=sys.stderr)
         return None
     try:
         return json.loads(answer[1])

@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 
+#include "base/bytes.h"
+
 namespace lifeboat {
 namespace {
 
@@ -85,6 +87,21 @@ Result<AmqpAnswer> answer_of(const AmqpDoor& door, const amqp_rpc_reply_t& reply
   return fail(ErrorKind::invalid, place_of(door) + ": an unexpected AMQP answer");
 }
 
+// As the broker told when we connected; "" if it does not.
+std::string cluster_of(amqp_connection_state_t connection) {
+  const amqp_table_t* properties = amqp_get_server_properties(connection);
+  for (int i = 0; properties != nullptr && i < properties->num_entries; ++i) {
+    const amqp_table_entry_t& entry = properties->entries[i];
+    const auto text = [](const amqp_bytes_t& bytes) {
+      return std::string(static_cast<const char*>(bytes.bytes), bytes.len);
+    };
+    if (text(entry.key) == "cluster_name" && entry.value.kind == AMQP_FIELD_KIND_UTF8) {
+      return text(entry.value.value.bytes);
+    }
+  }
+  return {};
+}
+
 struct Opened {
   Connection connection;
   AmqpAnswer answer = AmqpAnswer::accepted;
@@ -109,8 +126,14 @@ Result<Opened> open(const Operation& op, const AmqpDoor& door) {
   TRY_DO(op.proceed());
   if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
     TRY(opened.answer, answer_of(door, reply));
+    return opened;
   }
-  return opened;
+  const std::string cluster = cluster_of(connection);
+  if (door.cluster.empty() || cluster == door.cluster) return opened;
+  return fail(ErrorKind::invalid,
+              fmt::format("{} is another broker: {}, not {}", place_of(door), printable(cluster),
+                          printable(door.cluster)),
+              "name the address of the right one: `amqp: amqps://HOST:5671`");
 }
 
 Result<void> open_channel(amqp_connection_state_t connection, const AmqpDoor& door) {

@@ -26,6 +26,7 @@ struct AmqpDoor {
   std::string vhost = "/";
   std::string user;
   Secret password;
+  std::string cluster;  // name that the broker must tell; "" = any
 };
 enum class AmqpAnswer {
   accepted,
@@ -34,7 +35,7 @@ enum class AmqpAnswer {
 };
 
 // Errors: unavailable (nothing answers, the connection broke, no answer within 10 s), denied
-// (certificate not trusted), cancelled.
+// (certificate not trusted), invalid (another broker than door.cluster), cancelled.
 Result<AmqpAnswer> try_amqp_login(const Operation& op, const AmqpDoor& door);
 
 struct ReadyMessages {
@@ -44,7 +45,8 @@ struct ReadyMessages {
 // Counts the messages of queues in door.vhost that wait for a consumer (those that were handed to
 // one and not acknowledged are not among them). Asked by passive declares: changes nothing, and
 // needs no right but the way into the virtual host. A queue that is gone, down or of one connection
-// only is left out; so is what was not asked before `op` is over.
+// only is left out; so is what was not asked before `op` is over. A quorum queue without a leader
+// says 0.
 // Errors: as try_amqp_login().
 Result<ReadyMessages> count_ready_messages(const Operation& op, const AmqpDoor& door,
                                            const std::vector<std::string>& queues);

@@ -41,37 +41,32 @@ bool runnable(const std::string& path) {
          access(path.c_str(), X_OK) == 0;
 }
 
-Result<std::string> find_program(const Command& command, const std::string& path) {
-  const std::string& name = command.argv.front();
-  if (name.find('/') != std::string::npos) {
-    std::error_code error;  // below where it will be started, not where we stand
-    const auto folder = std::filesystem::absolute(command.directory, error);
-    const std::string place = command.directory.empty() ? name : (folder / name).string();
-    if (runnable(place)) return place;
-    return fail(Error::Kind::not_found, "no program at " + printable(place),
-                "check the path, and that the file may be executed");
-  }
-  for (std::size_t at = 0; at <= path.size();) {
-    const std::size_t end = std::min(path.find(':', at), path.size());
-    const std::string candidate = path.substr(at, end - at) + "/" + name;
-    if (end > at && runnable(candidate)) return candidate;
-    at = end + 1;
-  }
-  return fail(Error::Kind::invalid, "program " + printable(name) + " is not installed",
-              "install it, or add its folder to PATH (sought in " + path + ")");
+std::string own_path() {
+  const char* path = getenv("PATH");
+  return path != nullptr && *path != '\0' ? path : default_path;
+}
+
+// Where the file may be executed by its mode, it is the file system that forbids it.
+std::string hint_for(const std::string& place) {
+  struct stat status{};
+  const bool noexec = stat(place.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+                      (status.st_mode & S_IXUSR) != 0;
+  return noexec
+             ? "its file system is mounted noexec, or it is not ours to execute: set TMPDIR to a "
+               "folder where programs may run"
+             : "check the path, and that the file may be executed";
 }
 
 Result<process::Spec> make_spec(const Command& command) {
   if (command.argv.empty()) return fail(Error::Kind::invalid, "a command without a program");
   process::Spec spec;
   spec.env = command.env;
-  const char* own_path = getenv("PATH");
-  spec.env.try_emplace("PATH", own_path != nullptr && *own_path != '\0' ? own_path : default_path);
+  spec.env.try_emplace("PATH", own_path());
   spec.env.try_emplace("LANG", "C.UTF-8");
   spec.env.try_emplace("TZ", "UTC");
   for (const auto& [name, value] : command.secret_env) spec.env[name] = value.reveal();
   for (const auto& [name, value] : command.secret_files) spec.secret_files[name] = value.reveal();
-  TRY(spec.program, find_program(command, spec.env["PATH"]));
+  TRY(spec.program, find_program(command.argv.front(), command.directory, spec.env["PATH"]));
   spec.argv = command.argv;
   spec.directory = command.directory;
   spec.home = command.home;
@@ -441,6 +436,26 @@ class SupervisedLauncher final : public Launcher {
 };
 
 }  // namespace
+
+Result<std::string> find_program(const std::string& name, const std::string& directory,
+                                 const std::optional<std::string>& path) {
+  if (name.find('/') != std::string::npos) {
+    std::error_code error;  // below where it will be started, not where we stand
+    const auto folder = std::filesystem::absolute(directory, error);
+    const std::string place = directory.empty() ? name : (folder / name).string();
+    if (runnable(place)) return place;
+    return fail(Error::Kind::not_found, "no program at " + printable(place), hint_for(place));
+  }
+  const std::string folders = path.value_or(own_path());
+  for (std::size_t at = 0; at <= folders.size();) {
+    const std::size_t end = std::min(folders.find(':', at), folders.size());
+    const std::string candidate = folders.substr(at, end - at) + "/" + name;
+    if (end > at && runnable(candidate)) return candidate;
+    at = end + 1;
+  }
+  return fail(Error::Kind::invalid, "program " + printable(name) + " is not installed",
+              "install it, or add its folder to PATH (sought in " + folders + ")");
+}
 
 std::unique_ptr<Launcher> make_launcher(const Clock& clock, std::string owner, std::string self) {
   return std::make_unique<SupervisedLauncher>(clock, std::move(owner), std::move(self));

@@ -87,6 +87,12 @@ class Launcher {
   virtual std::vector<int> living(const std::string& owner) const = 0;
 };
 
+// The path of the program that start() would take for `name`: sought in `path` (no value: ours, or
+// a usual one where we have none), or below `directory` when it has a slash. Errors: as start();
+// the hints say what to do, also where a file system forbids execution.
+Result<std::string> find_program(const std::string& name, const std::string& directory,
+                                 const std::optional<std::string>& path);
+
 // `owner` is a run id, or "" for work outside of runs; `self` the path of our own binary.
 std::unique_ptr<Launcher> make_launcher(const Clock& clock, std::string owner, std::string self);
 

@@ -71,8 +71,7 @@ void read_own(const Value& global, LiveBroker& live) {
   for (const auto& [name, value] : global.map()) {
     if (name == marker_name) {
       if (const auto marker = Marker::parse(value.text("marker"))) {
-        live.marker = BrokerMarker{*marker, strings(value.at("only"))};
-        if (value.at("owed").is(Value::Type::map)) live.marker->owed = value.at("owed").map();
+        live.marker = BrokerMarker{*marker, strings(value.at("only")), value.at("owed")};
       }
     }
     if (!name.starts_with(users_prefix)) continue;
@@ -174,35 +173,66 @@ Result<std::string> Broker::administrator(const Operation& op) {
   return me.text("name", login_.user);
 }
 
-Result<AmqpDoor> Broker::amqp_door(const Operation& op, const std::string& given) {
+namespace {
+
+// The first listener for AMQP; behind an encrypted API only an encrypted one will do, for the same
+// password goes there.
+std::optional<AmqpDoor> listener_of(const Value& overview, bool encrypted) {
+  std::optional<AmqpDoor> found;
+  if (!overview.at("listeners").is(Value::Type::list)) return found;
+  for (const Value& listener : overview.at("listeners").list()) {
+    const std::string protocol = listener.text("protocol");
+    const bool plain = protocol == "amqp" && !encrypted;
+    if (!plain && (protocol != "amqp/ssl" || found)) continue;
+    found.emplace();
+    found->tls = !plain;
+    found->port = static_cast<int>(listener.integer("port", plain ? 5672 : 5671));
+  }
+  return found;
+}
+
+Result<AmqpDoor> door_at(const std::string& address) {
+  const bool with_scheme = address.find("://") != std::string::npos;
+  const auto parts = parse_url(with_scheme ? address : "amqp://" + address);
+  const bool fits =
+      parts && (parts->scheme == "amqp" || parts->scheme == "amqps") && parts->user.empty();
+  if (!fits) {
+    return fail(ErrorKind::invalid,
+                fmt::format("amqp: '{}' is not the address of a broker", shown_url(address)),
+                "give amqp://HOST:5672 or amqps://HOST:5671, without a login", Error::Code::usage);
+  }
   AmqpDoor door;
-  door.ca_file = login_.ca_file;
-  door.user = login_.user;
-  door.password = login_.password;
-  TRY(const UrlParts api, parse_url(login_.url));
-  door.host = api.host;
+  door.host = parts->host;
+  door.tls = parts->scheme == "amqps";
+  door.port = parts->port != 0 ? parts->port : door.tls ? 5671 : 5672;
+  return door;
+}
+
+}  // namespace
+
+Result<AmqpDoor> Broker::amqp_door(const Operation& op, const std::string& given) {
+  std::optional<AmqpDoor> door;
   if (!given.empty()) {
-    TRY(const UrlParts parts,
-        parse_url(given.find("://") == std::string::npos ? "amqp://" + given : given));
-    door.host = parts.host;
-    door.tls = parts.scheme == "amqps";
-    door.port = parts.port != 0 ? parts.port : door.tls ? 5671 : 5672;
-    return door;
+    TRY(door, door_at(given));
   }
-  TRY(const Value overview, call(op, {"GET", "/api/overview?columns=listeners", {}}));
-  bool found = false;
-  if (overview.at("listeners").is(Value::Type::list)) {
-    for (const Value& listener : overview.at("listeners").list()) {
-      const std::string protocol = listener.text("protocol");
-      if (protocol != "amqp" && (protocol != "amqp/ssl" || found)) continue;
-      door.tls = protocol == "amqp/ssl";
-      door.port = static_cast<int>(listener.integer("port", 5672));
-      found = true;
-    }
+  TRY(const UrlParts api, parse_url(login_.url));
+  TRY(const Value overview, call(op, {"GET", "/api/overview?columns=listeners,cluster_name", {}}));
+  if (!door) {
+    door = listener_of(overview, api.scheme == "https");
+    if (door) door->host = api.host;
   }
-  if (found) return door;
-  return fail(ErrorKind::invalid, endpoint_ + ": the broker tells no AMQP listener",
-              "name it: `amqp: amqp://HOST:5672`");
+  if (!door) {
+    return fail(ErrorKind::invalid,
+                fmt::format("{}: the broker tells no {}listener for AMQP", endpoint_,
+                            api.scheme == "https" ? "encrypted " : ""),
+                "name it: `amqp: amqps://HOST:5671`");
+  }
+  if (door->host.starts_with('[')) door->host = door->host.substr(1, door->host.size() - 2);
+  door->ca_file = login_.ca_file;
+  door->user = login_.user;
+  door->password = login_.password;
+  door->cluster = overview.text("cluster_name");
+  return *door;
 }
 
 Result<LiveBroker> Broker::read(const Operation& op) {
@@ -218,7 +248,7 @@ Result<LiveBroker> Broker::read(const Operation& op) {
   TRY(const Value queues,
       call(op, {"GET",
                 "/api/queues?disable_stats=true&enable_queue_totals=true&"
-                "columns=name,vhost,exclusive,messages_ready,messages_unacknowledged",
+                "columns=name,vhost,type,exclusive,messages_ready,messages_unacknowledged",
                 {}}));
   TRY(Reading reading, read_topology(definitions, vhosts));
   LiveBroker live;
@@ -237,7 +267,8 @@ Result<LiveBroker> Broker::read(const Operation& op) {
           fmt::format("queue {}: a connection's own, skipped", printable(name.text())));
     }
     live.queues[name] = {count_in(queue, "messages_ready"),
-                         count_in(queue, "messages_unacknowledged"), exclusive};
+                         count_in(queue, "messages_unacknowledged"), exclusive,
+                         queue.text("type", "classic") != "classic"};
   }
   return live;
 }
@@ -255,6 +286,9 @@ Result<void> Broker::remove_binding(const Operation& op, const ObjectKey& key, c
   auto listed = call(op, {"GET", between, {}});
   if (!listed && listed.error().kind == ErrorKind::not_found) return {};
   TRY(const Value bindings, std::move(listed));
+  if (!bindings.is(Value::Type::list)) {
+    return fail(ErrorKind::invalid, endpoint_ + between + ": the answer is no list of bindings");
+  }
   for (const Value& each : bindings.list()) {
     if (each.text("routing_key") != value.text("routing_key") ||
         !(each.at("arguments") == value.at("arguments"))) {

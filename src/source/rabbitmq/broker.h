@@ -28,13 +28,13 @@ struct Login {
   std::string ca_file;
 };
 
-// A marker with the part of the capture that it speaks of, and what is owed to the broker: by
-// virtual host, the permission that the restoring user had or shall have there (null: none) in
-// place of the full one that a restore works with.
+// A marker with the part of the capture that it speaks of, and what is owed to the broker: user ->
+// virtual host -> the permission that this user had or shall have there (null: none) in place of
+// the full one that a restore by it works with.
 struct BrokerMarker {
   Marker marker;
   std::vector<std::string> only;
-  Value::Map owed = {};
+  Value owed = Value(Value::Map{});
 };
 
 // Users that steps made: user -> "run/step".
@@ -69,7 +69,9 @@ class Broker {
   Result<Value> call(const Operation& op, const ApiCall& call);
 
   // Where applications enter, with our login: at `given` ("amqp://HOST:PORT", "amqps://HOST"), or
-  // as the broker itself tells if that is empty.  Errors: invalid.
+  // as the broker itself tells if that is empty. It must be the same broker: door.cluster says
+  // which. Behind an encrypted API only an encrypted listener is taken.  Errors: invalid, as
+  // call().
   Result<AmqpDoor> amqp_door(const Operation& op, const std::string& given);
 
   std::string endpoint() const { return endpoint_; }

@@ -141,5 +141,46 @@ TEST(RabbitmqSourceType, RetargetReplacesUrlAndKeepsTheRest) {
             Error::Code::usage);
 }
 
+TEST_F(BrokerTest, ItsDoorForApplicationsIsTheOneThatItTells) {
+  http.answer = [](const HttpRequest&) {
+    return response(200, R"({"cluster_name": "rabbit@mq", "listeners": [
+        {"protocol": "amqp", "port": 5680}, {"protocol": "amqp/ssl", "port": 5681}]})");
+  };
+  auto door = broker.amqp_door(op, "");
+  ASSERT_TRUE(door) << door.error().what;
+  EXPECT_EQ(door->host, "mq.example");
+  EXPECT_EQ(door->port, 5680);
+  EXPECT_EQ(door->cluster, "rabbit@mq");
+  door = broker.amqp_door(op, "amqps://[::1]");
+  ASSERT_TRUE(door) << door.error().what;
+  EXPECT_EQ(door->host, "::1");
+  EXPECT_EQ(door->port, 5671);
+  EXPECT_TRUE(door->tls);
+  for (const char* wrong : {"http://mq.example:15672", "amqp://ann:s3cret@mq.example"}) {
+    const auto refused = broker.amqp_door(op, wrong);
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_EQ(refused.error().what.find("s3cret"), std::string::npos);
+  }
+}
+
+// The password that goes encrypted to the API must not go in plain text to another port.
+TEST_F(BrokerTest, BehindAnEncryptedApiOnlyAnEncryptedDoorIsTaken) {
+  Broker encrypted = *Broker::open(http, {.url = "https://mq.example:15671",
+                                          .user = "ann",
+                                          .password = Secret("s3cret"),
+                                          .ca_file = "ca.pem"});
+  std::string listeners = R"({"protocol": "amqp", "port": 5672})";
+  http.answer = [&](const HttpRequest&) {
+    return response(200, R"({"listeners": [)" + listeners + "]}");
+  };
+  EXPECT_FALSE(encrypted.amqp_door(op, ""));
+  listeners += R"(, {"protocol": "amqp/ssl", "port": 5671})";
+  const auto door = encrypted.amqp_door(op, "");
+  ASSERT_TRUE(door) << door.error().what;
+  EXPECT_TRUE(door->tls);
+  EXPECT_EQ(door->port, 5671);
+  EXPECT_EQ(door->ca_file, "ca.pem");
+}
+
 }  // namespace
 }  // namespace lifeboat::source::rabbitmq

@@ -61,6 +61,7 @@ class RabbitmqSource final : public Source {
 
   Result<void> preflight(const Operation& op) override {
     TRY(const Seen seen, look(op));
+    if (!amqp_.empty()) TRY_DO(broker_.amqp_door(op, amqp_));
     for (const std::string& vhost : vhosts_) {
       if (!seen.live.topology.contains({Kind::vhost, vhost, ""})) {
         return fail(ErrorKind::not_found,
@@ -126,7 +127,9 @@ class RabbitmqSource final : public Source {
     TRY_DO(refuse_foreign(captured, seen, scope, options));
     BrokerMarker marker{options.marker, options.only};
     marker.marker.done = false;
-    if (seen.live.marker) marker.owed = seen.live.marker->owed;  // by one that was killed
+    if (seen.live.marker && seen.live.marker->owed.is(Value::Type::map)) {
+      marker.owed = seen.live.marker->owed;  // by one that was killed
+    }
     TRY_DO(broker_.write_marker(op, marker));
     RestoreReport report;
     report.items = captured.items;
@@ -248,11 +251,9 @@ class RabbitmqSource final : public Source {
     manifest.set("identity", live.identity);
     manifest.set("vhosts", Value(Value::List(vhosts_.begin(), vhosts_.end())));
     manifest.set("counts", count_kinds(topology));
-    Value messages{Value::Map{}};
-    for (const auto& [queue, depth] : live.queues) {
-      if (depth.messages() > 0) messages.set(queue.text(), depth.messages());
-    }
-    manifest.set("messages_not_captured", std::move(messages));
+    std::uint64_t messages = 0;
+    for (const auto& [queue, depth] : live.queues) messages += depth.messages();
+    manifest.set("messages_not_captured", messages);
     return to_pretty_json(manifest) + "\n";
   }
 
@@ -350,38 +351,40 @@ class RabbitmqSource final : public Source {
   // whoever goes on after a kill must know what was there.
   Result<void> owe(const Operation& op, const std::string& vhost, const Captured& captured,
                    const Seen& seen, BrokerMarker& marker) {
-    if (marker.owed.contains(vhost)) return {};
+    Value& owed = marker.owed.map()[seen.me];
+    if (!owed.is(Value::Type::map)) owed = Value(Value::Map{});
+    if (owed.has(vhost)) return {};
     const bool existed = seen.live.topology.contains({Kind::vhost, vhost, ""});
     const Topology& right = existed ? seen.live.topology : captured.topology;
     const auto permission = right.find({Kind::permission, vhost, seen.me});
-    marker.owed[vhost] = permission == right.end() ? Value() : permission->second;
+    owed.set(vhost, permission == right.end() ? Value() : permission->second);
     return broker_.write_marker(op, marker);
   }
 
-  // Gives back what is owed, whatever ended the restore.
-  void leave(const Operation& op, const Seen& seen, const Work& work) {
+  // Gives back what is owed, whatever ended the restore, and whoever took it.
+  void leave(const Operation& op, const Work& work) {
     const Operation patient = Operation{op.clock}.within(leave_patience);
-    for (auto owed = work.marker.owed.begin(); owed != work.marker.owed.end();) {
-      const auto& [vhost, permission] = *owed;
-      const ObjectKey key{Kind::permission, vhost, seen.me};
-      const auto done = permission.is_null() ? broker_.remove(patient, key, Value())
-                                             : broker_.put(patient, key, permission);
-      if (done) {
-        owed = work.marker.owed.erase(owed);
-        continue;
+    Value still{Value::Map{}};
+    for (const auto& [user, owed] : work.marker.owed.map()) {
+      if (!owed.is(Value::Type::map)) continue;
+      for (const auto& [vhost, permission] : owed.map()) {
+        const ObjectKey key{Kind::permission, vhost, user};
+        const auto done = permission.is_null() ? broker_.remove(patient, key, Value())
+                                               : broker_.put(patient, key, permission);
+        if (done) continue;
+        still.map()[user].set(vhost, permission);
+        work.report.remarks.push_back(
+            fmt::format("{} was given all rights in virtual host {} and keeps them: {}",
+                        printable(user), printable(vhost), done.error().what));
       }
-      work.report.remarks.push_back(
-          fmt::format("{} was given all rights in virtual host {} and keeps "
-                      "them: {}",
-                      printable(seen.me), printable(vhost), done.error().what));
-      ++owed;
     }
+    work.marker.owed = std::move(still);
   }
 
   Result<void> put_missing(const Operation& op, const Captured& captured, const Seen& seen,
                            const Work& work) {
     auto done = put_all(op, captured, seen, work);
-    leave(op, seen, work);
+    leave(op, work);
     return done;
   }
 

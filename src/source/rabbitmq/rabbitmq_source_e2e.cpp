@@ -366,6 +366,28 @@ TEST_F(RabbitmqSourceTest, RightsTakenByARestoreThatWasKilledAreGivenBackByTheNe
   EXPECT_EQ(to_json(target().read().topology[right]), to_json(json(few)));
 }
 
+TEST_F(RabbitmqSourceTest, WhatAnotherUserTookIsGivenBackToThatUser) {
+  const char* few = R"({"configure": "", "write": "", "read": ".*"})";
+  const char* all = R"({"configure": ".*", "write": ".*", "read": ".*"})";
+  const ObjectKey right{Kind::permission, "shop", "ops"};
+  original().put({Kind::user, "", "ops"}, R"({"password": "x", "tags": ["administrator"]})");
+  original().put(right, few);
+  const auto feed = captured();
+  ASSERT_TRUE(original().broker().remove(op, {Kind::user, "", "ops"}, Value()));
+  // What a restore by `ops` left behind when it was killed.
+  target().put({Kind::user, "", "ops"}, R"({"password": "x", "tags": ["administrator"]})");
+  target().put({Kind::vhost, "shop", ""}, R"({"description": "the shop", "tags": ["prod", "eu"]})");
+  target().put(right, all);
+  rabbitmq::BrokerMarker marker{first_run().marker, {}};
+  marker.owed = json((R"({"ops": {"shop": )" + std::string(few) + "}}").c_str());
+  ASSERT_TRUE(target().broker().write_marker(op, marker));
+  const auto done = target().open()->restore(op, *feed, first_run());
+  ASSERT_TRUE(done) << done.error().what;
+  const auto live = target().read();
+  EXPECT_TRUE(live.marker->owed.map().empty());
+  EXPECT_EQ(to_json(live.topology.at(right)), to_json(json(few)));
+}
+
 // Taken at once: the management API has not heard of these messages yet.
 TEST_F(RabbitmqSourceTest, MessagesAreCountedAsOfTheCaptureAndToldAsLost) {
   original().put(
@@ -388,6 +410,24 @@ TEST_F(RabbitmqSourceTest, MessagesAreCountedAsOfTheCaptureAndToldAsLost) {
     ASSERT_TRUE(
         original().broker().call(op, {"DELETE", std::string("/api/queues/shop/") + what, {}}));
   }
+}
+
+TEST_F(RabbitmqSourceTest, AQueueThatIsGoneDoesNotKeepTheOthersFromAnswering) {
+  auto door = original().broker().amqp_door(op, "");
+  ASSERT_TRUE(door) << door.error().what;
+  door->vhost = "shop";
+  auto counted = count_ready_messages(op, *door, {"mail", "no such queue", "orders"});
+  ASSERT_TRUE(counted) << counted.error().what;
+  EXPECT_EQ(counted->ready, (std::map<std::string, std::uint64_t>{{"mail", 0}, {"orders", 0}}));
+  door->vhost = "no such host";
+  counted = count_ready_messages(op, *door, {"mail"});
+  ASSERT_TRUE(counted) << counted.error().what;
+  EXPECT_EQ(counted->answer, AmqpAnswer::vhost_refused);
+  door->vhost = "shop";
+  door->cluster = "another";
+  const auto other = count_ready_messages(op, *door, {"mail"});
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().what, HasSubstr("is another broker"));
 }
 
 TEST_F(RabbitmqSourceTest, WhereTheUserIsNotLetInTheRemarkSaysHowToCountExactly) {

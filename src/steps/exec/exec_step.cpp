@@ -1,9 +1,5 @@
 #include "steps/exec/exec_step.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
-
 #include "base/mutex.h"
 #include "client/process/launcher.h"
 #include "plan/words.h"
@@ -95,10 +91,11 @@ class ExecStep final : public plan::Step {
   Result<void> apply(const Operation& op) override {
     TRY(const OutputFile outputs, OutputFile::make());
     TRY(const Finished finished, run(op, "run", outputs));
+    std::vector<std::string> left;
     for (const LeftBehind& each : finished.left) {
-      left_running_.push_back(std::to_string(each.pid) + " " +
-                              context_.launcher().masked(printable(each.command)));
+      left.push_back(std::to_string(each.pid) + " " + printable(each.command));
     }
+    TRY_DO(context_.left_running(op, left));  // also when the program failed: they are there
     if (finished.status == 0) return {};
     return fail(failure("run", finished));
   }
@@ -113,7 +110,6 @@ class ExecStep final : public plan::Step {
       proof.checks.push_back({"output " + name, "written", "written: " + type, true});
     }
     proof.outputs = seen.outputs;
-    proof.left_running = left_running_;
     return proof;
   }
 
@@ -161,24 +157,16 @@ class ExecStep final : public plan::Step {
     const Value::List words = argv(verb);
     if (words.empty() || !words.front().is(Value::Type::string)) return {};
     const std::string path = program(words.front().string());
-    if (path.find('/') != std::string::npos) {
-      if (access(path.c_str(), X_OK) == 0) return {};
-      // What belongs to the bundle is there or will never be; the rest may be made by a step.
-      const bool ours = path.starts_with(context_.bundle_directory() + "/");
-      return fail(ours ? Error::Kind::invalid : Error::Kind::not_found,
-                  "exec: no program at " + printable(path),
-                  "relative paths are below the plan's folder; is it executable?");
-    }
     const Value& own = config_.at("env").at("PATH");
-    const char* ours = std::getenv("PATH");
-    std::string folders = own.is(Value::Type::string) ? own.string() : ours != nullptr ? ours : "";
-    for (std::size_t at = 0; at <= folders.size();) {
-      const std::size_t end = std::min(folders.find(':', at), folders.size());
-      if (access((folders.substr(at, end - at) + "/" + path).c_str(), X_OK) == 0) return {};
-      at = end + 1;
-    }
-    return fail(Error::Kind::invalid, "exec: program " + printable(path) + " is not installed",
-                "install it on this machine, or name its path");
+    const auto found =
+        find_program(path, directory(),
+                     own.is(Value::Type::string) ? std::optional(own.string()) : std::nullopt);
+    if (found) return {};
+    Error missing = found.error();
+    // What belongs to the bundle is there or will never be; the rest may be made by a step.
+    if (path.starts_with(context_.bundle_directory() + "/")) missing.kind = Error::Kind::invalid;
+    missing.what = "exec: " + missing.what;
+    return fail(std::move(missing));
   }
 
   Result<Command> command(const char* verb, const OutputFile& outputs) {
@@ -266,7 +254,6 @@ class ExecStep final : public plan::Step {
 
   const Value config_;
   plan::StepContext& context_;
-  std::vector<std::string> left_running_;
 };
 
 Record fields_of_exec() {

@@ -248,10 +248,20 @@ TEST(ExecStep, WhatItLeavesRunningIsNamed) {
   config.set("may_leave_daemons", true);
   const auto step = stage.step(config);
   ASSERT_TRUE(step->apply(stage.op));
-  const auto proof = step->verify(stage.op);
-  ASSERT_TRUE(proof);
-  ASSERT_THAT(proof->left_running, ElementsAre(HasSubstr("sleep 2718")));
-  EXPECT_EQ(kill(std::stoi(proof->left_running.front()), SIGKILL), 0);
+  ASSERT_THAT(stage.context.left_running(), ElementsAre(HasSubstr("sleep 2718")));
+  EXPECT_EQ(kill(std::stoi(stage.context.left_running().front()), SIGKILL), 0);
+}
+
+TEST(ExecStep, WhatAProgramThatFailsLeavesRunningIsNamedToo) {
+  Stage stage;
+  Value config = stage.config(
+      "setsid sh -c 'echo $$ >pid; exec sleep 2717' >/dev/null 2>&1 </dev/null & "
+      "until [ -s pid ]; do :; done; exit 3",
+      "true");
+  config.set("may_leave_daemons", true);
+  EXPECT_FALSE(stage.step(config)->apply(stage.op));
+  ASSERT_THAT(stage.context.left_running(), ElementsAre(HasSubstr("sleep 2717")));
+  EXPECT_EQ(kill(std::stoi(stage.context.left_running().front()), SIGKILL), 0);
 }
 
 TEST(ExecStep, WhatObserveStartsIsEndedWithIt) {
@@ -268,7 +278,7 @@ TEST(ExecStep, WhatObserveStartsIsEndedWithIt) {
   const auto proof = step->verify(stage.op);
   ASSERT_TRUE(proof) << proof.error().what;
   EXPECT_NE(kill(std::stoi(content(stage.scratch / "pid")), 0), 0);
-  EXPECT_THAT(proof->left_running, IsEmpty());
+  EXPECT_THAT(stage.context.left_running(), IsEmpty());
 }
 
 TEST(ExecStep, UndoIsAWordOfALaterVersion) {
