@@ -140,6 +140,7 @@ class CaptureRun {
         dump_definitions(op, server_, {program_, name, one.snapshot, sql_ascii}));
     TRY(std::vector<Table> tables, list_tables(op, *one.connection, name));
     TRY_DO(lock_tables(op, *one.connection, tables));
+    TRY_DO(refuse_replaced(op, *one.connection, name, tables));
     TRY_DO(capture_tables(op, one, tables));
     TRY_DO(capture_large_objects(op, one, folder));
     TRY(Value manifest, make_manifest(op, *one.connection, one.database, tables));
@@ -169,6 +170,21 @@ class CaptureRun {
           connection.execute(op, "LOCK TABLE " + names + " IN ACCESS SHARE MODE"));
     }
     return {};
+  }
+
+  // Between the snapshot and the lock anybody could.
+  static Result<void> refuse_replaced(const Operation& op, Connection& connection,
+                                      const std::string& database,
+                                      const std::vector<Table>& tables) {
+    TRY(const auto replaced, replaced_tables(op, connection, tables));
+    if (replaced.empty()) return {};
+    return fail(
+        Error::Kind::unavailable,
+        "table " + printable(replaced.front()) + " of database " + printable(database) +
+            " was truncated or rewritten while the capture began: what it held is gone" +
+            (replaced.size() > 1 ? "; so were " + std::to_string(replaced.size() - 1) + " more"
+                                 : ""),
+        "back up again, when no TRUNCATE, VACUUM FULL, CLUSTER or ALTER TABLE is at work");
   }
 
   // Rows stream on one connection while another, in the same snapshot, computes the checksums.

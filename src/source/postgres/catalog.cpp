@@ -106,6 +106,25 @@ Result<std::vector<Table>> list_tables(const Operation& op, Connection& connecti
   return tables;
 }
 
+// pg_class is read in the snapshot, pg_relation_filenode() tells what is on disk now.
+Result<std::vector<std::string>> replaced_tables(const Operation& op, Connection& connection,
+                                                 const std::vector<Table>& tables) {
+  TRY(const Rows rows,
+      connection.query(op,
+                       "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c "
+                       "JOIN pg_namespace n ON n.oid = c.relnamespace "
+                       "WHERE c.relkind = 'r' AND c.relfilenode <> 0 "
+                       "AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode"));
+  std::vector<std::string> replaced;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const std::string name = rows.text(row, 0);
+    const bool captured = std::any_of(tables.begin(), tables.end(),
+                                      [&](const Table& table) { return table.quoted == name; });
+    if (captured) replaced.push_back(name);
+  }
+  return replaced;
+}
+
 Result<void> measure(const Operation& op, Connection& connection, Table& table) {
   const std::string row = "ROW(lifeboat_row.*)::text COLLATE \"C\"";
   TRY(const Rows rows, connection.query(op, "SELECT count(*), coalesce(sum(hashtextextended(" +

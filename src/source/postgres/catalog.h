@@ -24,6 +24,10 @@ struct Table {
 // Tables whose rows are captured, in the order of their items. `database` gives the items' folder.
 Result<std::vector<Table>> list_tables(const Operation& op, Connection& connection,
                                        const std::string& database);
+// Which of these tables, locked by the connection, have other contents than its transaction sees:
+// truncated or rewritten since its snapshot, which protects from neither. Quoted names.
+Result<std::vector<std::string>> replaced_tables(const Operation& op, Connection& connection,
+                                                 const std::vector<Table>& tables);
 // Row count and checksum, as of the connection's transaction.
 Result<void> measure(const Operation& op, Connection& connection, Table& table);
 // COPY statements for the table.

@@ -532,5 +532,57 @@ TEST_F(PostgresSourceE2e, WhatIsWrittenDuringACaptureIsNoneOfIt) {
   for (const Check& one : *checks) EXPECT_TRUE(one.ok) << one.name << ": " << one.actual;
 }
 
+// Lets something happen when the first item begins: all snapshots are taken by then.
+class HookedSink final : public capture::Sink {
+ public:
+  explicit HookedSink(std::function<void()> at_first) : at_first_(std::move(at_first)) {}
+  Result<void> begin(const Operation& op, const capture::Item& item, capture::Cut cut) override {
+    if (at_first_) std::exchange(at_first_, {})();
+    return behind_.begin(op, item, cut);
+  }
+  Result<void> write(const Operation& op, ByteView bytes) override {
+    return behind_.write(op, bytes);
+  }
+  Result<void> hole(const Operation& op, std::uint64_t length) override {
+    return behind_.hole(op, length);
+  }
+  Result<void> finish(const Operation& op, const capture::Item& item) override {
+    return behind_.finish(op, item);
+  }
+  Result<std::optional<capture::Item>> previous(const Operation& op,
+                                                std::string_view name) override {
+    return behind_.previous(op, name);
+  }
+  Result<void> unchanged(const Operation& op, const capture::Item& item) override {
+    return behind_.unchanged(op, item);
+  }
+  Result<void> commit(const Operation& op, const capture::Moments& moments) override {
+    return behind_.commit(op, moments);
+  }
+
+ private:
+  std::function<void()> at_first_;
+  capture::MemoryCapture behind_;
+};
+
+// No snapshot protects from TRUNCATE: it would be captured as an empty table, and proven as one.
+TEST_F(PostgresSourceE2e, ATableThatIsTruncatedBeforeItsLockFailsTheCapture) {
+  for (const std::string name : {"early", "late"}) {
+    first().run("postgres", "CREATE DATABASE " + name);
+    first().run(name, "CREATE TABLE prices AS SELECT 1 AS one; CREATE TABLE other (n int)");
+  }
+  HookedSink sink(
+      [] { first().run("late", "TRUNCATE prices; INSERT INTO prices VALUES (2), (3)"); });
+  const auto done = first().source({"early", "late"})->capture(forever(), sink);
+  capture::MemoryCapture again;
+  EXPECT_TRUE(first().source({"early", "late"})->capture(forever(), again));
+  for (const char* name : {"early", "late"}) {
+    first().run("postgres", std::string("DROP DATABASE ") + name);
+  }
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, Error::Kind::unavailable);
+  EXPECT_THAT(done.error().what, HasSubstr("table public.prices of database late"));
+}
+
 }  // namespace
 }  // namespace lifeboat::source
