@@ -2,13 +2,31 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/registry.h"
 #include "app/version.h"
 #include "backup/bundle.h"
+#include "client/secret/secret_file.h"
 #include "repo/session.h"
 #include "run/takeover.h"
 
 namespace lifeboat::app {
+namespace {
+
+Result<std::pair<std::string, std::string>> name_and_rest(const std::string& option,
+                                                          const std::string& word,
+                                                          const std::string& rest) {
+  const std::size_t equals = word.find('=');
+  if (equals != std::string::npos && equals != 0) {
+    return std::pair(word.substr(0, equals), word.substr(equals + 1));
+  }
+  return fail(Error::Kind::invalid,
+              fmt::format("{} {} is not NAME={}", option, printable(word), rest), "",
+              Error::Code::usage);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program& program,
                                                     const RecoveryRequest& request) {
@@ -23,7 +41,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program
   }
   made->fill_world();
   TRY_DO(made->choose_plan(request));
-  TRY_DO(made->ask_inputs(request));
+  TRY_DO(made->ask_inputs(op, request));
   made->fill_pins(request.since);
   made->world_.lost_at = made->pins_.origin.time;
   if (!program.options.config.empty() && !request.dry_run) TRY_DO(made->store_own_bundle(op));
@@ -136,15 +154,28 @@ Result<void> Recovery::choose_plan(const RecoveryRequest& request) {
               Error::Code::usage);
 }
 
-Result<void> Recovery::ask_inputs(const RecoveryRequest& request) {
+Result<void> Recovery::ask_inputs(const Operation& op, const RecoveryRequest& request) {
   Value given{Value::Map{}};
   for (const std::string& word : request.inputs) {
-    const std::size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return fail(Error::Kind::invalid, "--input " + printable(word) + " is not NAME=VALUE", "",
-                  Error::Code::usage);
+    TRY(const auto pair, name_and_rest("--input", word, "VALUE"));
+    const auto& [name, value] = pair;
+    const auto input = std::ranges::find(pins_.plan.inputs, name, &plan::InputField::name);
+    if (input != pins_.plan.inputs.end() && input->secret) {
+      return fail(Error::Kind::invalid,
+                  "input '" + name + "' is a secret, and arguments can be read by everyone here",
+                  "--input-file " + name + "=PATH, or let it ask", Error::Code::usage);
     }
-    given.set(word.substr(0, equals), word.substr(equals + 1));
+    given.set(name, value);
+  }
+  for (const std::string& word : request.input_files) {
+    TRY(const auto pair, name_and_rest("--input-file", word, "PATH"));
+    const auto content = read_secret_file(op, pair.second);
+    if (!content) {
+      Error unread = content.error();
+      if (unread.kind != Error::Kind::cancelled) unread.code = Error::Code::usage;
+      return wrap(std::move(unread), "--input-file " + pair.first);
+    }
+    given.set(pair.first, content->reveal());
   }
   for (const plan::InputField& input : pins_.plan.inputs) {
     if (given.has(input.name) || !input.fallback.is_null()) continue;

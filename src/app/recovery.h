@@ -19,11 +19,12 @@
 namespace lifeboat::app {
 
 struct RecoveryRequest {
-  std::string plan;                 // "" is right when the platform has one plan only
-  std::string point;                // as find_point() takes it
-  std::optional<WallTime> since;    // T0; now when absent
-  std::vector<std::string> inputs;  // NAME=VALUE
-  bool dry_run = false;             // nothing may be written anywhere
+  std::string plan;                      // "" is right when the platform has one plan only
+  std::string point;                     // as find_point() takes it
+  std::optional<WallTime> since;         // T0; now when absent
+  std::vector<std::string> inputs;       // NAME=VALUE; no secrets
+  std::vector<std::string> input_files;  // NAME=PATH: the value is what the file holds
+  bool dry_run = false;                  // nothing may be written anywhere
 };
 
 // Everything a run needs, alive together.
@@ -56,7 +57,7 @@ class Recovery {
   Result<void> choose_plan(const RecoveryRequest& request);
   void fill_world();
   void fill_pins(const std::optional<WallTime>& since);
-  Result<void> ask_inputs(const RecoveryRequest& request);
+  Result<void> ask_inputs(const Operation& op, const RecoveryRequest& request);
 
   Program& program_;
   Opened opened_;

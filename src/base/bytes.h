@@ -42,6 +42,8 @@ bool is_utf8(std::string_view text);
 // For terminals and Markdown: control characters, escape sequences and bytes that are not UTF-8
 // become \xNN, so that a hostile name cannot speak to the terminal.
 std::string printable(std::string_view text);
+// As one word of a POSIX shell: quoted where it must be.
+std::string shell_word(std::string_view text);
 
 // A 32-byte name: keyed ids of blobs, hashes, snapshots.
 struct Id {

@@ -104,5 +104,12 @@ TEST(Id, IsMadeOfThirtyTwoBytesOnly) {
   EXPECT_EQ(Id::from(bytes), std::nullopt);
 }
 
+TEST(Bytes, AWordOfAShellIsQuotedWhereItMustBe) {
+  EXPECT_EQ(shell_word("/mnt/usb-1/repo"), "/mnt/usb-1/repo");
+  EXPECT_EQ(shell_word(""), "''");
+  EXPECT_EQ(shell_word("a b; rm -rf $HOME"), "'a b; rm -rf $HOME'");
+  EXPECT_EQ(shell_word("it's"), R"('it'\''s')");
+}
+
 }  // namespace
 }  // namespace lifeboat

@@ -57,7 +57,8 @@ Result<Value> bind_inputs(const Plan& plan, const Value& given) {
   if (!findings.empty()) return fail(findings_error(findings));
   if (!missing.empty()) {
     return fail(Error::Kind::invalid, "plan '" + plan.name + "' needs inputs: " + missing,
-                "give each with --input NAME=VALUE", Error::Code::needs_person);
+                "give each with --input NAME=VALUE, a secret with --input-file NAME=PATH",
+                Error::Code::needs_person);
   }
   return bound;
 }

@@ -103,12 +103,11 @@ std::optional<Error> Drive::finish(const Operation& op) {
     const auto left = leave();
     if (halted) {
       halted->what = fmt::format("run {}: stopped: {}", run, halted->what);
-      if (halted->hint.empty()) halted->hint = "go on with `lifeboat recover --resume " + run + "`";
       return halted;
     }
     if (!left) return left.error();
-    return Error{Error::Kind::cancelled, fmt::format("run {}: stopped by request", run),
-                 "go on with `lifeboat recover --resume " + run + "`", Error::Code::interrupted};
+    return Error{Error::Kind::cancelled, fmt::format("run {}: stopped by request", run), "",
+                 Error::Code::interrupted};
   }
   if (const auto ended = end_run(); !ended) return ended.error();
   return std::nullopt;

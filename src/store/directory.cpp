@@ -210,6 +210,11 @@ Result<Put> DirectoryStore::link_object(const Place& temporary, const std::strin
   TRY(const Place place, make(name));
   const bool linked = ::linkat(temporary.folder.number(), temporary.leaf.c_str(),
                                place.folder.number(), place.leaf.c_str(), 0) == 0;
+  if (!linked && errno == EPERM) {
+    return fail(
+        Error::Kind::invalid, describe() + ": this file system has no hard links",
+        "put the repository on one that has: ext4, xfs, btrfs, zfs, NFS; not vfat or exFAT");
+  }
   if (!linked && errno != EEXIST) return failed(name, errno, bytes.size());
   // Also when another was first: what is built on its object must not outlive it.
   if (::fsync(place.folder.number()) != 0) return failed(name, errno, bytes.size());

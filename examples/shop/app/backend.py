@@ -198,10 +198,10 @@ class Shop:
             channel.confirm_delivery()
             self.orders.value("INSERT INTO outbox SELECT id FROM orders WHERE status = 'new'"
                               " ON CONFLICT DO NOTHING RETURNING 1")
-            works.set()
             while True:
                 self.waiting.clear()
                 self.empty_outbox(channel)
+                works.set()
                 self.waiting.wait(5)
                 connection.process_data_events(0)  # heartbeats
 
@@ -225,6 +225,7 @@ class Shop:
         with self.broker.connect() as connection:
             channel = connection.channel()
             channel.basic_qos(prefetch_count=10)
+            channel.queue_declare(self.broker.queue, passive=True)
             works.set()
             for method, _, body in channel.consume(self.broker.queue):
                 self.confirm(json.loads(body)["order"])

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import process
 import step
@@ -110,8 +109,7 @@ def get_json(host, port, path):
     if answer is None:
         return None
     if answer[0] != 200:
-        print(f"{path} of port {port}: {answer[0]} {answer[1].decode(errors='replace').strip()}",
-              file=sys.stderr)
+        step.explain(f"{path} answers {answer[0]} {answer[1].decode(errors='replace').strip()}")
         return None
     try:
         return json.loads(answer[1])

@@ -75,6 +75,14 @@ def try_lock(descriptor):
         return False
 
 
+reasons = []
+
+
+def explain(text):
+    """Why observe() will answer that the effect is not there; the last word counts."""
+    reasons.append(text)
+
+
 def write_outputs(outputs):
     text = json.dumps(outputs, indent=2) + "\n"
     path = os.environ.get("LIFEBOAT_OUTPUT")
@@ -100,7 +108,8 @@ def run(description, observe, apply):
         print(f"{name}: {problem}", file=sys.stderr)
         sys.exit(ERROR)
     if outputs is None:
-        print(f"{name}: not there yet", file=sys.stderr)
+        print(f"{name}: not there yet" + "".join(f": {text}" for text in reasons[-1:]),
+              file=sys.stderr)
         sys.exit(ABSENT)
     write_outputs(outputs)
     sys.exit(DONE)

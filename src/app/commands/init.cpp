@@ -169,11 +169,15 @@ Result<int> run_init(const Operation& op, Program& program, const Given& given) 
                 "choose another place, or use the repository that is there", Error::Code::refused);
   }
   TRY(const auto keys, choose_keys(program, given));
-  TRY(const auto repository, repo::Repository::create(op, *store, keys, program.environment()));
+  const auto repository = repo::Repository::create(op, *store, keys, program.environment());
+  if (!repository) {  // the identity opens nothing, and stands in the way of the next try
+    if (!given.age_identity_file.empty()) ::unlink(given.age_identity_file.c_str());
+    return fail(repository.error());
+  }
   TRY(const bool wrote, write_new(path, text));
   program.terminal().say(wrote ? "Wrote " + path + "." : "Kept " + path + " as it is.");
   program.terminal().say(fmt::format("Created repository {} with {} key(s) at {}.",
-                                     repository->id(), keys.size(), *place));
+                                     (*repository)->id(), keys.size(), *place));
   tell_what_to_keep(program, *place, given, keys.size());
   return 0;
 }

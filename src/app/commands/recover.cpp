@@ -5,11 +5,14 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "app/commands/commands.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
+#include "base/descriptor.h"
 #include "repo/session.h"
 #include "run/rehearsal.h"
 #include "run/report.h"
@@ -24,12 +27,17 @@ struct Given {
 };
 
 Result<void> write_report(const std::string& path, std::string_view text) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  const bool written =
-      fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
+  // An earlier report stays until this one is whole. What is no file (a pipe) is written as it is.
+  std::error_code unknown;
+  const bool aside =
+      !std::filesystem::exists(path, unknown) || std::filesystem::is_regular_file(path, unknown);
+  const std::string draft = aside ? path + ".part" : path;
+  Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const bool written = file.open() && write_all(file.number(), as_bytes(text)) &&
+                       (!aside || ::rename(draft.c_str(), path.c_str()) == 0);
   if (written) return {};
+  const int error = errno;
+  if (aside) ::unlink(draft.c_str());
   return fail(Error::Kind::unavailable,
               fmt::format("report {}: {}", printable(path), std::strerror(error)),
               "`lifeboat runs show` prints it again");
@@ -50,6 +58,21 @@ Result<void> probe_report(const std::string& path) {
               "nothing was begun; name another file", Error::Code::usage);
 }
 
+// What a person types on this machine, or with other paths on another one.
+std::string resume_command(const Program& program, const std::string& run) {
+  std::string command = "lifeboat recover --resume " + run;
+  const Options& options = program.options;
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) command += fmt::format(" {} {}", option, shell_word(value));
+  };
+  add("--config", options.config);
+  add("--repository", options.repository);
+  add("--passphrase-file", options.passphrase_file);
+  add("--passphrase-command", options.passphrase_command);
+  add("--identity", options.identity_file);
+  return command;
+}
+
 // Prints the report; the exit status says whether the platform is back.
 Result<int> tell(Program& program, const run::Outcome& outcome, const std::string& file) {
   const run::Report report = run::make_report(outcome);
@@ -67,9 +90,10 @@ Result<int> tell(Program& program, const run::Outcome& outcome, const std::strin
   }
   if (outcome.halted) {
     Error error = *outcome.halted;
-    if (error.hint.empty()) {
-      error.hint = "go on with: lifeboat recover --resume " + outcome.state.pins.run;
-    }
+    const std::string command = resume_command(program, outcome.state.pins.run);
+    const bool lost = error.effective_code() == Error::Code::lease_held;
+    if (!lost)
+      error.hint += (error.hint.empty() ? "go on with: " : "; then go on with: ") + command;
     return fail(std::move(error));
   }
   return outcome.state.recovered() ? 0 : exit_status(Error::Code::general);
@@ -98,7 +122,7 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
                                      pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
                                      pins.point.complete ? "" : ", PARTIAL"));
   RunWatch watch(program.terminal(),
-                 "if this is interrupted: lifeboat recover --resume " + pins.run);
+                 "if this is interrupted: " + resume_command(program, pins.run));
   TRY(const run::Outcome outcome, run::begin(op, recovery->setup(watch), pins));
   return tell(program, outcome, given.report);
 }
@@ -142,6 +166,10 @@ void add_recover(CLI::App& root, Program& program) {
                    "recovery point: id, `latest` or a time (default: the newest complete one)")
       ->excludes(resume);
   command->add_option("--input", given->request.inputs, "NAME=VALUE for an input of the plan")
+      ->excludes(resume);
+  command
+      ->add_option("--input-file", given->request.input_files,
+                   "NAME=PATH: an input's value is in this file, as for secrets it must be")
       ->excludes(resume);
   command
       ->add_option("--since", given->since,

@@ -32,6 +32,7 @@ constexpr std::array settings{
     Setting{"core.fsmonitor", "false"},
     Setting{"core.alternateRefsCommand", "true"},  // the program of that name, which tells nothing
     Setting{"core.askPass", ""},
+    Setting{"core.fsync", "all"},  // done is what a power cut does not undo
     Setting{"core.quotePath", "false"},
     Setting{"core.bigFileThreshold", "16m"},
     Setting{"gc.auto", "0"},

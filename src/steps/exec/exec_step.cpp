@@ -64,6 +64,7 @@ std::string status_text(int status) {
 // What `observe` answered.
 struct Seen {
   bool done = false;
+  std::string said;  // the last line on standard error
   Value outputs = Value(Value::Map());
 };
 
@@ -103,8 +104,9 @@ class ExecStep final : public plan::Step {
   Result<plan::Verification> verify(const Operation& op) override {
     TRY(const Seen seen, look(op));
     plan::Verification proof;
-    proof.checks.push_back({name_of("observe"), "exit status 0",
-                            seen.done ? "exit status 0" : "exit status 1", seen.done});
+    const std::string absent = "exit status 1" + (seen.said.empty() ? "" : ": " + seen.said);
+    proof.checks.push_back(
+        {name_of("observe"), "exit status 0", seen.done ? "exit status 0" : absent, seen.done});
     for (const auto& [name, value] : seen.outputs.map()) {
       const std::string type(type_name(value.type()));
       proof.checks.push_back({"output " + name, "written", "written: " + type, true});
@@ -235,7 +237,7 @@ class ExecStep final : public plan::Step {
   Result<Seen> look(const Operation& op) {
     TRY(const OutputFile file, OutputFile::make());
     TRY(const Finished finished, run(op, "observe", file));
-    if (finished.status == status_absent) return Seen();
+    if (finished.status == status_absent) return Seen{.said = last_line(finished.errors)};
     if (finished.status != 0) return fail(failure("observe", finished));
     std::map<std::string, Shape> declared;
     const Value& words = config_.at("outputs");
@@ -249,7 +251,7 @@ class ExecStep final : public plan::Step {
     for (const auto& [name, value] : outputs->map()) {
       if (value.tainted()) context_.launcher().mask(Secret(value.string()));
     }
-    return Seen{true, *std::move(outputs)};
+    return Seen{true, {}, *std::move(outputs)};
   }
 
   const Value config_;
