@@ -22,31 +22,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-Value config(const std::string& value, int parts = 1) {
-  Value config;
-  config.set("value", value);
-  config.set("parts", parts);
-  return config;
-}
-
-Value secret_config() {
-  Value config;
-  config.set("secret", true);
-  return config;
-}
-
 Result<void> no(Error::Kind kind, const std::string& what) { return fail(kind, what); }
 
 plan::StepPhase phase(const Outcome& outcome, const std::string& step) {
   return outcome.state.step(step).phase;
-}
-
-// A world in which `db` makes a password that `app` uses.
-plan::Plan shop() {
-  return plan_of({effect_node("net", config("10.0.0.0/8", 2)),
-                  effect_node("db", secret_config(), {"net"}),
-                  effect_node("app", config("uses ${db.password} in ${net.value}")),
-                  effect_node("dns", config("shop.example", 3))});
 }
 
 TEST(Engine, APlanRunsToItsEndAndProvesIt) {
@@ -84,7 +63,7 @@ TEST(Engine, EverythingThatWaitsForNothingRunsAtOnce) {
   std::latch all(3);
   std::vector<plan::StepNode> steps;
   for (const char* name : {"a", "b", "c"}) {
-    steps.push_back(effect_node(name, config(name)));
+    steps.push_back(effect_node(name, effect_config(name)));
     engine.world.set_hook(name, [&](const Operation&, const std::string& verb) -> Result<void> {
       if (verb == "apply") all.arrive_and_wait();  // nobody passes before all are here
       return {};
@@ -96,7 +75,8 @@ TEST(Engine, EverythingThatWaitsForNothingRunsAtOnce) {
 TEST(Engine, IntentsThatAreReadyTogetherShareSegments) {
   FakeEngine engine(4);
   std::vector<plan::StepNode> steps;
-  for (int i = 0; i < 12; ++i) steps.push_back(effect_node("s" + std::to_string(i), config("x")));
+  for (int i = 0; i < 12; ++i)
+    steps.push_back(effect_node("s" + std::to_string(i), effect_config("x")));
   ASSERT_TRUE(engine.begin(plan_of(std::move(steps)))->state.recovered());
   std::set<std::uint64_t> intents;
   for (const auto& event : engine.events()) {
@@ -112,7 +92,7 @@ TEST(Engine, NotMoreStepsRunAtOnceThanAllowed) {
   std::atomic<int> inside = 0, most = 0;
   std::vector<plan::StepNode> steps;
   for (int i = 0; i < 8; ++i) {
-    steps.push_back(effect_node("s" + std::to_string(i), config("x")));
+    steps.push_back(effect_node("s" + std::to_string(i), effect_config("x")));
     engine.world.set_hook(steps.back().name,
                           [&](const Operation&, const std::string& verb) -> Result<void> {
                             if (verb == "apply") most = std::max(most.load(), ++inside);
@@ -149,8 +129,9 @@ TEST(Engine, AFailedStepHoldsBackItsDependantsOnly) {
 
 TEST(Engine, OnFailureStopStartsNothingMoreAndContinueGoesOn) {
   FakeEngine engine(7);
-  auto stop = plan_of({effect_node("a", config("a")), effect_node("b", config("b"), {"c"}),
-                       effect_node("c", config("c"))});
+  auto stop =
+      plan_of({effect_node("a", effect_config("a")), effect_node("b", effect_config("b"), {"c"}),
+               effect_node("c", effect_config("c"))});
   stop.steps[0].on_failure = plan::OnFailure::stop;
   engine.world.set_hook("a", [&](const Operation&, const std::string& verb) {
     return verb == "apply" ? no(Error::Kind::invalid, "cannot") : Result<void>();
@@ -162,8 +143,9 @@ TEST(Engine, OnFailureStopStartsNothingMoreAndContinueGoesOn) {
   EXPECT_EQ(phase(*outcome, "b"), plan::StepPhase::waiting);
 
   FakeEngine other(8);
-  auto go_on = plan_of({effect_node("a", config("a")), effect_node("b", config("b"), {"a"}),
-                        effect_node("c", config("${a.value}"))});
+  auto go_on =
+      plan_of({effect_node("a", effect_config("a")), effect_node("b", effect_config("b"), {"a"}),
+               effect_node("c", effect_config("${a.value}"))});
   go_on.steps[0].on_failure = plan::OnFailure::go_on;
   other.world.set_hook("a", [](const Operation&, const std::string& verb) {
     return verb == "apply" ? no(Error::Kind::invalid, "cannot") : Result<void>();
@@ -177,7 +159,7 @@ TEST(Engine, OnFailureStopStartsNothingMoreAndContinueGoesOn) {
 
 TEST(Engine, OnlyTransientErrorsAreTriedAgainAndEachTimeIsJournaled) {
   FakeEngine engine(9);
-  auto plan = plan_of({effect_node("a", config("a"))});
+  auto plan = plan_of({effect_node("a", effect_config("a"))});
   plan.steps[0].retry = {3, std::chrono::seconds(2)};
   int calls = 0;
   engine.world.set_hook("a", [&](const Operation&, const std::string& verb) {
@@ -198,7 +180,7 @@ TEST(Engine, OnlyTransientErrorsAreTriedAgainAndEachTimeIsJournaled) {
 
 TEST(Engine, TriesEndWithTheBudget) {
   FakeEngine engine(10);
-  auto plan = plan_of({effect_node("a", config("a"))});
+  auto plan = plan_of({effect_node("a", effect_config("a"))});
   plan.steps[0].retry.times = 2;
   engine.world.set_hook("a", [](const Operation&, const std::string& verb) {
     return verb == "observe" ? no(Error::Kind::unavailable, "refused") : Result<void>();
@@ -211,7 +193,7 @@ TEST(Engine, TriesEndWithTheBudget) {
 
 TEST(Engine, AStepThatHangsIsEndedByItsTimeoutAndNotTriedAgain) {
   FakeEngine engine(11);
-  auto plan = plan_of({effect_node("a", config("a"))});
+  auto plan = plan_of({effect_node("a", effect_config("a"))});
   plan.steps[0].timeout = std::chrono::minutes(5);
   plan.steps[0].retry.times = 2;
   engine.world.set_hook("a", [](const Operation& op, const std::string& verb) -> Result<void> {
@@ -230,7 +212,7 @@ TEST(Engine, AStepThatHangsIsEndedByItsTimeoutAndNotTriedAgain) {
 TEST(Engine, WhatIsForeignOrDriftedIsRefusedAndNotTouched) {
   FakeEngine engine(12);
   ASSERT_TRUE(engine.world.change("a", [](Effect& effect) { effect.run = "somebody"; }));
-  const auto outcome = engine.begin(plan_of({effect_node("a", config("a"))}));
+  const auto outcome = engine.begin(plan_of({effect_node("a", effect_config("a"))}));
   ASSERT_TRUE(outcome);
   EXPECT_EQ(phase(*outcome, "a"), plan::StepPhase::failed);
   EXPECT_EQ(outcome->state.step("a").error->code, Error::Code::refused);
@@ -242,7 +224,7 @@ TEST(Engine, WhatIsThereAlreadyIsVerifiedOnly) {
   FakeEngine engine(13);
   ASSERT_TRUE(
       engine.world.change("a", [](Effect& effect) { effect = {"run-1", 1, true, "a", 1}; }));
-  const auto outcome = engine.begin(plan_of({effect_node("a", config("a"))}));
+  const auto outcome = engine.begin(plan_of({effect_node("a", effect_config("a"))}));
   EXPECT_TRUE(outcome->state.recovered());
   EXPECT_EQ(engine.world.effect("a").completed, 1U);
   EXPECT_FALSE(outcome->state.step("a").applied);
@@ -250,10 +232,10 @@ TEST(Engine, WhatIsThereAlreadyIsVerifiedOnly) {
 
 TEST(Engine, AnUnequalCheckIsAFailedStep) {
   FakeEngine engine(14);
-  Value spoiled = config("a");
+  Value spoiled = effect_config("a");
   spoiled.set("spoil", true);
   const auto outcome =
-      engine.begin(plan_of({effect_node("a", spoiled), effect_node("b", config("b"))}));
+      engine.begin(plan_of({effect_node("a", spoiled), effect_node("b", effect_config("b"))}));
   ASSERT_TRUE(outcome);
   EXPECT_EQ(phase(*outcome, "a"), plan::StepPhase::failed);
   const auto report = make_report(*outcome);
@@ -264,7 +246,7 @@ TEST(Engine, AnUnequalCheckIsAFailedStep) {
 
 TEST(Engine, AnOutputThatIsDeclaredAndNotGivenFailsTheStep) {
   FakeEngine engine(15);
-  auto plan = plan_of({effect_node("a", config("a"))});
+  auto plan = plan_of({effect_node("a", effect_config("a"))});
   plan.steps[0].outputs.emplace("endpoint", shape::string());
   const auto outcome = engine.begin(plan);
   ASSERT_TRUE(outcome);
@@ -309,204 +291,11 @@ TEST(Engine, ADryRunLooksAtEverythingAndWritesNothing) {
   EXPECT_FALSE(to_value(*dry).boolean("ready", true));
 }
 
-TEST(Engine, StoppedByRequestItCanBeResumed) {
-  FakeEngine engine(18);
-  std::stop_source stop;
-  engine.world.set_hook("db", [&](const Operation& op, const std::string& verb) -> Result<void> {
-    if (verb != "apply" || stop.stop_requested()) return {};
-    stop.request_stop();
-    return op.proceed();
-  });
-  Operation op = engine.op();
-  op.stop = stop.get_token();
-  const auto outcome = engine.begin(op, engine.pins(shop()));
-  ASSERT_TRUE(outcome) << outcome.error().what;
-  ASSERT_TRUE(outcome->halted);
-  EXPECT_EQ(exit_status(outcome->halted->effective_code()), 130);
-  EXPECT_EQ(phase(*outcome, "db"), plan::StepPhase::waiting);
-  EXPECT_TRUE(outcome->state.drivers.back().left);
-  // Nobody has to wait for signs of life of a driver that left.
-  engine.surely_gone = [](const journal::Driver&) { return false; };
-  const auto again = engine.resume();
-  ASSERT_TRUE(again) << again.error().what;
-  EXPECT_TRUE(make_report(*again).recovered);
-}
-
-TEST(Engine, ARunThatIsDoneIsNotTouchedAgain) {
-  FakeEngine engine(19);
-  ASSERT_TRUE(engine.begin(shop())->state.recovered());
-  const auto before = engine.reaper.changes();
-  const auto segments = engine.events().size();
-  // Somebody changed the target since: a restore that is done stays done.
-  ASSERT_TRUE(engine.world.change("net", [](Effect& effect) { effect.value = "moved on"; }));
-  const auto again = engine.resume();
-  ASSERT_TRUE(again) << again.error().what;
-  EXPECT_TRUE(again->state.recovered());
-  EXPECT_EQ(engine.events().size(), segments);
-  EXPECT_EQ(engine.world.effect("net").value, "moved on");
-  EXPECT_LE(engine.reaper.changes() - before, 2U);  // ours above, and the vault's key once more
-}
-
-TEST(Engine, ASecondDriverTakesOverAndTheFirstStopsBeforeItChangesAnything) {
-  FakeEngine engine(20);
-  std::latch applying(1), taken(1);
-  std::atomic<int> applies = 0;
-  engine.world.set_hook("net", [&](const Operation&, const std::string& verb) -> Result<void> {
-    if (verb != "apply" || ++applies > 1) return {};
-    applying.count_down();
-    taken.wait();
-    return no(Error::Kind::unavailable, "the zombie woke up");
-  });
-  auto first = Result<Outcome>(Outcome{});
-  const auto plan =
-      plan_of({effect_node("net", config("x")), effect_node("b", config("b"), {"net"})});
-  std::jthread zombie([&] { first = engine.begin(plan); });
-  applying.wait();
-  const auto second = engine.resume();
-  const auto world = engine.world.effects();
-  taken.count_down();
-  zombie.join();
-  ASSERT_TRUE(second) << second.error().what;
-  EXPECT_TRUE(second->state.recovered());
-  ASSERT_TRUE(first) << first.error().what;
-  ASSERT_TRUE(first->halted);
-  EXPECT_EQ(exit_status(first->halted->effective_code()), 11);
-  for (const auto& [name, effect] : world) {
-    EXPECT_EQ(engine.world.effect(name).completed, 1U) << name;
-  }
-  EXPECT_THAT(engine.world.violations(), IsEmpty());
-}
-
-TEST(Engine, ADriverThatWaitsForALongStepNoticesThatItWasReplaced) {
-  FakeEngine engine(21);
-  engine.heartbeat_period = std::chrono::seconds(5);
-  std::latch applying(1);
-  std::atomic<int> applies = 0;
-  engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
-    if (verb != "apply" || ++applies > 1) return {};
-    applying.count_down();
-    while (op.proceed()) std::this_thread::yield();  // until it is told to stop
-    return op.proceed();
-  });
-  auto first = Result<Outcome>(Outcome{});
-  std::jthread zombie([&] { first = engine.begin(plan_of({effect_node("net", config("x"))})); });
-  applying.wait();
-  const auto second = engine.resume();
-  zombie.join();
-  ASSERT_TRUE(second) << second.error().what;
-  EXPECT_TRUE(second->state.recovered());
-  ASSERT_TRUE(first && first->halted);
-  EXPECT_EQ(first->halted->code, Error::Code::lease_held);
-}
-
-TEST(Engine, ALivingDriverIsNotReplaced) {
-  FakeEngine engine(22);
-  engine.reaper.kill_at(12, true);
-  ASSERT_TRUE(engine.begin(shop())->halted);
-  engine.reaper.revive();
-  engine.heartbeat_period = std::chrono::seconds(5);
-  engine.surely_gone = [&](const journal::Driver& driver) {
-    // The driver of before shows a sign of life each time somebody asks for it.
-    const auto seen = engine.repository();
-    EXPECT_TRUE(journal::Heart(*seen, "run-1", driver).beat(engine.op()));
-    return false;
-  };
-  const auto before = engine.world.effects().size();
-  const auto outcome = engine.resume();
-  ASSERT_FALSE(outcome);
-  EXPECT_EQ(exit_status(outcome.error().effective_code()), 11);
-  EXPECT_THAT(outcome.error().what, HasSubstr("process 1 on host"));
-  EXPECT_EQ(engine.world.effects().size(), before);
-  // A silent one is, once three periods passed on our own clock.
-  engine.surely_gone = [](const journal::Driver&) { return false; };
-  const auto later = engine.resume();
-  ASSERT_TRUE(later) << later.error().what;
-  EXPECT_TRUE(later->state.recovered());
-}
-
-TEST(Engine, WhatTheLastDriverStillDidWhileItWasWatchedIsReadAgain) {
-  FakeEngine engine(31);
-  engine.reaper.kill_at(12, true);
-  ASSERT_TRUE(engine.begin(shop())->halted);
-  engine.reaper.revive();
-  const auto gone = engine.surely_gone;
-  engine.surely_gone = [&](const journal::Driver&) {
-    engine.surely_gone = gone;
-    EXPECT_TRUE(engine.resume()->state.recovered());  // and its vault is gone with it
-    return true;
-  };
-  const auto outcome = engine.resume();
-  ASSERT_TRUE(outcome) << outcome.error().what;
-  EXPECT_TRUE(make_report(*outcome).recovered);
-  EXPECT_THAT(engine.world.violations(), IsEmpty());
-}
-
-// Two resume at once: the children that the slower one sees are those of the quicker one.
-TEST(Engine, LivingChildrenOfADriverThatJustWonAreNotToldToBeKilled) {
-  FakeEngine engine(32);
-  engine.reaper.kill_at(12, true);
-  ASSERT_TRUE(engine.begin(shop())->halted);
-  engine.reaper.revive();
-  engine.heartbeat_period = std::chrono::seconds(5);
-  bool won = false;
-  engine.surely_gone = [&](const journal::Driver& driver) {
-    if (won) {
-      const auto seen = engine.repository();
-      EXPECT_TRUE(journal::Heart(*seen, "run-1", driver).beat(engine.op()));
-      return false;
-    }
-    won = true;
-    const auto seen = engine.repository();
-    auto journal =
-        journal::Journal::open(engine.op(), *seen, "run-1", {"winner", "host", 77, "boot"});
-    EXPECT_TRUE(
-        (*journal)->append(engine.op(), {event::driver_joined({"winner", "host", 77, "boot"})}));
-    engine.launcher.plant({4711}, 1'000'000);
-    return true;
-  };
-  const auto outcome = engine.resume();
-  ASSERT_FALSE(outcome);
-  EXPECT_EQ(exit_status(outcome.error().effective_code()), 11);
-  EXPECT_THAT(outcome.error().what, HasSubstr("process 77 on host"));
-}
-
-TEST(Engine, ADamagedHeartbeatDoesNotStandInTheWayOfAResume) {
-  FakeEngine engine(30);
-  engine.reaper.kill_at(12, true);
-  ASSERT_TRUE(engine.begin(shop())->halted);
-  engine.reaper.revive();
-  engine.heartbeat_period = std::chrono::seconds(5);
-  engine.surely_gone = [](const journal::Driver&) { return false; };
-  const std::string damaged = "heartbeats/run-1/" + journal::number_hex(40);
-  ASSERT_TRUE(engine.store.put(engine.op(), damaged, as_bytes("damaged")));
-  const auto outcome = engine.resume();
-  ASSERT_TRUE(outcome) << outcome.error().what;
-  EXPECT_TRUE(make_report(*outcome).recovered);
-}
-
-TEST(Engine, LivingChildrenOfTheDeadDriverRefuseTheResumeAndAreNamed) {
-  FakeEngine engine(23);
-  engine.reaper.kill_at(12, true);
-  ASSERT_TRUE(engine.begin(shop())->halted);
-  engine.reaper.revive();
-  engine.launcher.plant({4711, 4712}, 1'000'000);
-  const auto before = engine.reaper.changes();
-  const auto refused = engine.resume();
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(exit_status(refused.error().effective_code()), 6);
-  EXPECT_THAT(refused.error().what, HasSubstr("4711, 4712"));
-  EXPECT_EQ(engine.reaper.changes(), before);
-  engine.launcher.plant({4711}, 3);  // their supervisor is about to end them
-  const auto outcome = engine.resume();
-  ASSERT_TRUE(outcome) << outcome.error().what;
-  EXPECT_TRUE(outcome->state.recovered());
-}
-
 TEST(Engine, SecretsAreInTheVaultAndInNoEventLogOrError) {
   FakeEngine engine(24);
   engine.keep_vault = true;
   auto pins = engine.pins(shop());
-  pins.plan.steps.push_back(effect_node("user", config("${inputs.password}!")));
+  pins.plan.steps.push_back(effect_node("user", effect_config("${inputs.password}!")));
   pins.inputs.set("password", Value("planted-secret").taint());
   engine.world.set_hook("dns", [&](const Operation&, const std::string& verb) {
     return verb == "apply" ? no(Error::Kind::invalid, "refused planted-secret") : Result<void>();
@@ -561,8 +350,8 @@ TEST(Engine, AnUnreachableStoreStopsTheRunAndSaysSo) {
     if (verb == "verify" && fails) down = true;
     return {};
   });
-  const auto outcome = engine.begin(
-      plan_of({effect_node("net", config("x")), effect_node("b", config("b"), {"net"})}));
+  const auto outcome = engine.begin(plan_of(
+      {effect_node("net", effect_config("x")), effect_node("b", effect_config("b"), {"net"})}));
   ASSERT_TRUE(outcome) << outcome.error().what;
   ASSERT_TRUE(outcome->halted);
   EXPECT_EQ(outcome->halted->kind, Error::Kind::unavailable);
@@ -570,17 +359,6 @@ TEST(Engine, AnUnreachableStoreStopsTheRunAndSaysSo) {
   down = fails = false;
   EXPECT_TRUE(engine.resume()->state.recovered());
   EXPECT_EQ(engine.world.effect("net").completed, 1U);
-}
-
-TEST(Engine, AResumeWithoutMemorySaysThatFreshnessIsUnproven) {
-  FakeEngine engine(28);
-  engine.reaper.kill_at(12, true);
-  ASSERT_TRUE(engine.begin(shop())->halted);
-  engine.reaper.revive();
-  const auto outcome = engine.resume();
-  ASSERT_TRUE(outcome);
-  EXPECT_FALSE(outcome->freshness_proven);
-  EXPECT_THAT(make_report(*outcome).remarks, Contains(HasSubstr("freshness unproven")));
 }
 
 TEST(Engine, TheFaultPointsNameEveryJournalWriteAndKillAtTheChosenOne) {

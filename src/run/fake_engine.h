@@ -17,6 +17,14 @@
 
 namespace lifeboat::run {
 
+// A world in which `db` makes a password that `app` uses.
+inline plan::Plan shop() {
+  return plan_of({effect_node("net", effect_config("10.0.0.0/8", 2)),
+                  effect_node("db", secret_effect_config(), {"net"}),
+                  effect_node("app", effect_config("uses ${db.password} in ${net.value}")),
+                  effect_node("dns", effect_config("shop.example", 3))});
+}
+
 class FakeEngine {
  public:
   explicit FakeEngine(std::uint64_t seed,

@@ -236,6 +236,19 @@ plan::StepType effect_type(FakeWorld& world, Random& random) {
   return type;
 }
 
+Value effect_config(const std::string& value, std::int64_t parts) {
+  Value config;
+  config.set("value", value);
+  config.set("parts", parts);
+  return config;
+}
+
+Value secret_effect_config() {
+  Value config;
+  config.set("secret", true);
+  return config;
+}
+
 plan::StepNode effect_node(const std::string& name, Value config, std::vector<std::string> after) {
   plan::StepNode node;
   node.name = name;

@@ -94,6 +94,8 @@ class FakeWorld {
 // Outputs: value; and password, tainted, empty unless `secret`.
 plan::StepType effect_type(FakeWorld& world, Random& random);
 
+Value effect_config(const std::string& value, std::int64_t parts = 1);
+Value secret_effect_config();
 // A node of that type. `config` as above; references in it become edges.
 plan::StepNode effect_node(const std::string& name, Value config,
                            std::vector<std::string> after = {});

@@ -10,12 +10,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-Value config(const std::string& value) {
-  Value config;
-  config.set("value", value);
-  return config;
-}
-
 // The database server that `server` starts; `user` connects to it in preflight, by a literal URL.
 class LiteralUrl : public testing::Test {
  protected:
@@ -27,8 +21,8 @@ class LiteralUrl : public testing::Test {
     });
   }
   plan::Plan plan(std::vector<std::string> after) {
-    return plan_of({effect_node("server", config("up")),
-                    effect_node("user", config("alice"), std::move(after))});
+    return plan_of({effect_node("server", effect_config("up")),
+                    effect_node("user", effect_config("alice"), std::move(after))});
   }
 
   FakeEngine engine_{1};
@@ -81,9 +75,9 @@ TEST_F(LiteralUrl, WhatNoEarlierStepCanMendIsAProblemWhateverComesBefore) {
 // A step that was given a secret and puts it wherever it can.
 TEST(Rehearsal, ASecretInputIsShownNowhereInADryRun) {
   FakeEngine engine(2);
-  auto pins = engine.pins(plan_of({effect_node("quiet", config("${inputs.password}")),
-                                   effect_node("loud", config("${inputs.password}")),
-                                   effect_node("later", config("x"), {"quiet"})}));
+  auto pins = engine.pins(plan_of({effect_node("quiet", effect_config("${inputs.password}")),
+                                   effect_node("loud", effect_config("${inputs.password}")),
+                                   effect_node("later", effect_config("x"), {"quiet"})}));
   pins.inputs.set("password", Value("planted-secret").taint());
   const auto complain = [](Error::Kind kind) {
     return [kind](const Operation&, const std::string& verb) -> Result<void> {
@@ -104,7 +98,7 @@ TEST(Rehearsal, ASecretInputIsShownNowhereInADryRun) {
 
 TEST(Rehearsal, ASecretInAHintIsNotInTheRefusal) {
   FakeEngine engine(3);
-  auto pins = engine.pins(plan_of({effect_node("loud", config("${inputs.password}"))}));
+  auto pins = engine.pins(plan_of({effect_node("loud", effect_config("${inputs.password}"))}));
   pins.inputs.set("password", Value("planted-secret").taint());
   engine.world.set_hook("loud", [](const Operation&, const std::string&) -> Result<void> {
     return fail(Error::Kind::denied, "wrong", "try another than planted-secret");

@@ -167,31 +167,6 @@ KeysAreAddedListedAndRemovedButNotTheLast() {
   lifeboat points | grep complete
 }
 
-ASecretInputIsReadFromAFileAndNeverAnArgument() {
-  sed 's|inputs: { to: .*|inputs: { pin: secret }|
-       /steps:/,$d' "$W/lifeboat.yaml" >"$W/pinned.yaml"
-  cat >>"$W/pinned.yaml" <<'END'
-    steps:
-      pin:
-        exec:
-          run: ["true"]
-          observe: [sh, -c, '[ "$PIN" = 1234 ]']
-          secret_env: { PIN: "${inputs.pin}" }
-END
-  printf '1234\n' >"$W/pin"
-  recover_pinned() {
-    "$BINARY" recover back -C "$W/pinned.yaml" --identity "$W/identity" --no-input "$@"
-  }
-  ends 2 recover_pinned --input pin=1234
-  said "input 'pin' is a secret" "--input-file pin=PATH"
-  never grep 1234 "$SCRATCH/out"
-  ends 5 recover_pinned
-  said "--input-file NAME=PATH"
-  ends 2 recover_pinned --input-file pin
-  ends 2 recover_pinned --input-file "pin=$W/no-such-file"
-  recover_pinned --input-file "pin=$W/pin" | grep '^RECOVERED'
-}
-
 # --- plans and recoveries --------------------------------------------------------------------------
 
 PlansAreValidatedShownAndDrawn() {
@@ -257,6 +232,31 @@ APartialPointIsToldAndIsNeverTheDefault() {
 }
 
 # --- the conventions -------------------------------------------------------------------------------
+
+ASecretInputIsReadFromAFileAndNeverAnArgument() {
+  sed 's|inputs: { to: .*|inputs: { pin: secret }|
+       /steps:/,$d' "$W/lifeboat.yaml" >"$W/pinned.yaml"
+  cat >>"$W/pinned.yaml" <<'END'
+    steps:
+      pin:
+        exec:
+          run: ["true"]
+          observe: [sh, -c, '[ "$PIN" = 1234 ]']
+          secret_env: { PIN: "${inputs.pin}" }
+END
+  printf '1234\n' >"$W/pin"
+  recover_pinned() {
+    "$BINARY" recover back -C "$W/pinned.yaml" --identity "$W/identity" --no-input "$@"
+  }
+  ends 2 recover_pinned --input pin=1234
+  said "input 'pin' is a secret" "--input-file pin=PATH"
+  never grep 1234 "$SCRATCH/out"
+  ends 5 recover_pinned
+  said "--input-file NAME=PATH"
+  ends 2 recover_pinned --input-file pin
+  ends 2 recover_pinned --input-file "pin=$W/no-such-file"
+  recover_pinned --input-file "pin=$W/pin" | grep '^RECOVERED'
+}
 
 TheSchemaKnowsTheWordsOfThePlatformFile() {
   "$BINARY" schema | jq -e '.properties | has("sources") and has("plans") and has("objectives")'

@@ -22,19 +22,6 @@ namespace {
 
 constexpr int lives_max = 40;
 
-Value config_of(const std::string& value, std::int64_t parts) {
-  Value config;
-  config.set("value", value);
-  config.set("parts", parts);
-  return config;
-}
-
-Value secret_config() {
-  Value config;
-  config.set("secret", true);
-  return config;
-}
-
 // Steps that refer to random earlier ones, or only come after them; some make secrets.
 plan::Plan random_plan(SeededRandom& random) {
   std::vector<plan::StepNode> steps;
@@ -49,9 +36,9 @@ plan::Plan random_plan(SeededRandom& random) {
       if (random.below(6) == 0) after.push_back(other);
     }
     const bool secret = random.below(3) == 0;
-    auto node = secret
-                    ? effect_node(name, secret_config(), after)
-                    : effect_node(name, config_of(value, std::int64_t(1 + random.below(3))), after);
+    auto node =
+        secret ? effect_node(name, secret_effect_config(), after)
+               : effect_node(name, effect_config(value, std::int64_t(1 + random.below(3))), after);
     node.retry = {40, std::chrono::milliseconds(100)};
     steps.push_back(std::move(node));
   }
@@ -60,11 +47,11 @@ plan::Plan random_plan(SeededRandom& random) {
 
 // The plan that is killed at every single place: a diamond with a secret in it, and a loner.
 plan::Plan small_plan() {
-  return plan_of({effect_node("net", config_of("10.0.0.0/8", 2)),
-                  effect_node("db", secret_config(), {"net"}),
-                  effect_node("mq", config_of("queue in ${net.value}", 1)),
-                  effect_node("app", config_of("${db.password} at ${mq.value}", 2)),
-                  effect_node("dns", config_of("shop.example", 1))});
+  return plan_of({effect_node("net", effect_config("10.0.0.0/8", 2)),
+                  effect_node("db", secret_effect_config(), {"net"}),
+                  effect_node("mq", effect_config("queue in ${net.value}", 1)),
+                  effect_node("app", effect_config("${db.password} at ${mq.value}", 2)),
+                  effect_node("dns", effect_config("shop.example", 1))});
 }
 
 // What the world looks like, with each secret named after the step that made it.
