@@ -10,6 +10,7 @@
 #include "base/temporary_folder.h"
 #include "schema/json.h"
 #include "source/git/local_repository.h"
+#include "source/git/stale_locks.h"
 
 namespace lifeboat::source {
 namespace {
@@ -373,6 +374,7 @@ class GitSource final : public Source {
       TRY_DO(LocalRepository::init(op, git_, git_.address().path));
     }
     TRY(const LocalRepository repository, existing());
+    TRY_DO(unlock(op, repository, work));
     Marker marker = work.options.marker;
     marker.done = false;
     TRY_DO(repository.write_marker(op, marker));
@@ -385,6 +387,23 @@ class GitSource final : public Source {
     }
     marker.done = true;
     return repository.write_marker(op, marker);
+  }
+
+  // What this restore left when it was killed; elsewhere than in the middle of it, our marker only.
+  static Result<void> unlock(const Operation& op, const LocalRepository& repository,
+                             const Work& work) {
+    const Marker& ours = work.options.marker;
+    const auto& there = work.seen.marker;
+    const bool in_the_middle =
+        there ? there->run == ours.run && there->step == ours.step && !there->done
+              : work.seen.references.ids.empty();
+    const std::string& folder = repository.git_dir();
+    TRY(const auto removed,
+        remove_stale_locks(op, in_the_middle ? all_locks(folder) : locks_of(folder, marker_ref)));
+    for (const std::string& lock : removed) {
+      work.report.remarks.push_back(printable(lock) + ": left by a git that was killed; removed");
+    }
+    return {};
   }
 
   // The marker travels alone before and after: what is between is one push, of all or nothing.

@@ -255,6 +255,26 @@ TEST_F(GitSourceTest, ADetachedHeadComesBack) {
   EXPECT_EQ(Bench(copy).run({"rev-parse", "HEAD"}), first);
 }
 
+// As after SIGKILL or a power cut in the middle of git.
+TEST_F(GitSourceTest, LocksOfAKilledRestoreDoNotStopTheNext) {
+  repository.fill();
+  const auto sink = captured();
+  const std::string copy = folder.path() + "/copy.git";
+  ASSERT_TRUE(open(copy)->restore(op, *sink->feed(), first_run()));
+  Bench bench(copy);
+  auto marker = first_run().marker;
+  const std::string id = bench.run({"hash-object", "-w", "--stdin"}, marker.text() + "\n");
+  bench.run({"update-ref", "refs/lifeboat/marker", id});
+  bench.run({"update-ref", "-d", "refs/tags/v1"});
+  const std::vector<std::string> locks = {"/refs/lifeboat/marker.lock", "/refs/heads/trunk.lock",
+                                          "/packed-refs.lock", "/HEAD.lock"};
+  for (const std::string& lock : locks) std::ofstream(copy + lock) << "half";
+  const auto done = open(copy)->restore(op, *sink->feed(), first_run());
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(done->remarks.size(), locks.size());
+  EXPECT_EQ(red_ones(open(copy)->verify(op, *sink->feed())), "");
+}
+
 TEST_F(GitSourceTest, NothingIsReadAgainWhileNoReferenceMoved) {
   repository.fill();
   const auto first = captured();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "source/git/stale_locks.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -146,6 +147,13 @@ Result<std::string> BranchClone::read(const Operation& op, const std::string& co
                             printable(git_.address().place()), printable(file), branch_));
   }
   return clone_.run(op, {"cat-file", "blob", found->id});
+}
+
+Result<std::vector<std::string>> BranchClone::remove_stale_locks(const Operation& op) const {
+  if (!git_.address().is_local()) return std::vector<std::string>{};
+  const auto found = source::git::look_at(git_.address().path);
+  return source::git::remove_stale_locks(
+      op, source::git::locks_of(found.git_dir, "refs/heads/" + branch_));
 }
 
 Result<std::string> BranchClone::commit_files(const Operation& op, const Draft& draft) {

@@ -57,6 +57,10 @@ class BranchClone {
   Result<std::string> blob_id(const Operation& op, const std::string& commit,
                               const std::string& file);
 
+  // Removes a lock that a killed push left on the branch, where the repository is on this machine.
+  // For a step that is tried again only; answers what it removed.  Errors: cancelled.
+  Result<std::vector<std::string>> remove_stale_locks(const Operation& op) const;
+
   // Commits new contents on top of tip() and pushes; answers the commit's id.
   // Errors: conflict when the branch has moved; as git's.
   struct Draft {

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "base/temporary_folder.h"
 #include "plan/step_contract.h"
@@ -188,6 +189,15 @@ TEST_F(GitEditTest, ARejectedPushIsReadAgainAndTried) {
   EXPECT_EQ(bench.file("theirs-0"), "theirs\n");
   EXPECT_THAT(bench.file("values.yaml"), HasSubstr("host: 10.0.0.7"));
   EXPECT_THAT(raced.lines(), testing::Contains(HasSubstr("the push was rejected")));
+}
+
+TEST_F(GitEditTest, ALockOfAKilledPushDoesNotStopTheNext) {
+  std::ofstream(bench.path() + "/refs/heads/main.lock") << "half";
+  EXPECT_FALSE(step(context, config_for(bench.path()))->apply(op));  // it may be somebody else's
+  context.next_attempt();
+  const auto done = step(context, config_for(bench.path()))->apply(op);
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_THAT(bench.file("values.yaml"), HasSubstr("host: 10.0.0.7"));
 }
 
 TEST_F(GitEditTest, ABranchThatNeverHoldsStillIsGivenUpAsAConflict) {

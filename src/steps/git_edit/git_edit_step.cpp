@@ -231,6 +231,10 @@ class GitEditStep final : public plan::Step {
   // Somebody else's push in between is no failure: read again, decide again, a few times.
   template <class MakeDraft>
   Result<void> push_with_retries(const Operation& op, MakeDraft&& make_draft) {
+    if (context_.generation() > 1) {
+      TRY(const auto removed, clone_->remove_stale_locks(op));
+      for (const std::string& lock : removed) context_.log(printable(lock) + ": stale, removed");
+    }
     auto pause = std::chrono::nanoseconds(first_pause);
     for (int attempt = 1;; ++attempt, pause *= 2) {
       TRY(const std::optional<BranchClone::Draft> draft, make_draft());
