@@ -2,9 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <iostream>
-
 #include "base/testbed_variable.h"
 #include "client/postgres/connection.h"
 

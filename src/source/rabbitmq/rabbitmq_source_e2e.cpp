@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "base/testbed_variable.h"
 #include "capture/memory_capture.h"
 #include "schema/json.h"

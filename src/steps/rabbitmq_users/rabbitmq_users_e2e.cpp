@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "base/bytes.h"
 #include "base/testbed_variable.h"
 #include "client/amqp/amqp.h"
