@@ -30,13 +30,22 @@ Ledger::Ledger(journal::Journal& journal, Launcher& launcher, const Clock& clock
       pins_(state.pins),
       state_(std::move(state)) {}
 
+Result<void> Ledger::reveal_inputs() {
+  const Operation op = operation();
+  const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
+  TRY(auto inputs, from_handles(state().pins.inputs, get));
+  each_secret(inputs, [this](const Secret& secret) { launcher_.mask(secret); });
+  MutexLock lock(mutex_);
+  inputs_ = std::move(inputs);
+  return {};
+}
+
 Result<void> Ledger::reveal() {
+  TRY_DO(reveal_inputs());
   const Operation op = operation();
   const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
   const auto mask = [this](const Secret& secret) { launcher_.mask(secret); };
-  TRY(auto inputs, from_handles(pins_.inputs, get));
   TRY(auto sources, from_handles(pins_.sources, get));
-  each_secret(inputs, mask);
   each_secret(sources, mask);
   std::map<std::string, Value> outputs;
   for (const auto& [name, step] : state().steps) {
@@ -49,7 +58,6 @@ Result<void> Ledger::reveal() {
     each_secret(outputs[name], mask);
   }
   MutexLock lock(mutex_);
-  inputs_ = std::move(inputs);
   sources_ = std::move(sources);
   outputs_ = std::move(outputs);
   return {};
@@ -58,6 +66,7 @@ Result<void> Ledger::reveal() {
 void Ledger::believe(const journal::Event& event) {
   MutexLock lock(mutex_);
   fold(state_, event);
+  if (event.kind == "step.undone") outputs_.erase(event.facts.text("step"));
 }
 
 Result<void> Ledger::record(std::vector<journal::Event> events) {
@@ -86,7 +95,26 @@ StepState Ledger::step(const std::string& name) const {
 
 plan::RunView Ledger::view() const {
   MutexLock lock(mutex_);
-  return state_.view();
+  return state_.view(clock_.wall());
+}
+
+std::uint64_t Ledger::requests_read() const {
+  MutexLock lock(mutex_);
+  return state_.requests;
+}
+
+Result<Verdict> Ledger::take(const journal::Request& asked,
+                             const std::function<bool(const std::string& step)>& running) {
+  const Verdict verdict = judge(state(), asked, running);
+  TRY_DO(record({event::request_taken(asked, verdict)}));
+  if (verdict.accepted() && !verdict.request.inputs.is_null()) TRY_DO(reveal_inputs());
+  return verdict;
+}
+
+Result<Value> Ledger::before(const std::string& step) const {
+  const Operation op = operation();
+  return from_handles(this->step(step).before,
+                      [&](const std::string& handle) { return journal_.get_secret(op, handle); });
 }
 
 plan::Scope Ledger::scope() const {

@@ -17,6 +17,7 @@
 #include "base/mutex.h"
 #include "client/process/launcher.h"
 #include "journal/journal.h"
+#include "run/request.h"
 #include "run/state.h"
 
 namespace lifeboat::run {
@@ -34,9 +35,17 @@ class Ledger {
   RunState state() const;
   StepState step(const std::string& name) const;
   plan::RunView view() const;
+  std::uint64_t requests_read() const;
   // What steps may refer to now.
   plan::Scope scope() const;
   const Pins& pins() const { return pins_; }
+
+  // Judges what a person asks, and journals words and verdict, durable; the state follows it when
+  // this answers.  Errors: as record(); those of the vault when inputs are secret.
+  Result<Verdict> take(const journal::Request& asked,
+                       const std::function<bool(const std::string& step)>& running);
+  // What the first observe of a step saw, revealed: for undo.
+  Result<Value> before(const std::string& step) const;
 
   // Journals the end of a step; its outputs are there for others when this answers.
   Result<void> step_done(const std::string& step, const plan::Verification& found,
@@ -52,6 +61,7 @@ class Ledger {
  private:
   Operation operation() const { return {&clock_}; }
   void believe(const journal::Event& event);
+  Result<void> reveal_inputs();
   plan::Verification masked(plan::Verification proof) const;
   void taint_known(Value& value) const;
 

@@ -172,8 +172,8 @@ TEST(Resume, LivingChildrenOfADriverThatJustWonAreNotToldToBeKilled) {
     const auto seen = engine.repository();
     auto journal =
         journal::Journal::open(engine.op(), *seen, "run-1", {"winner", "host", 77, "boot"});
-    EXPECT_TRUE(
-        (*journal)->append(engine.op(), {event::driver_joined({"winner", "host", 77, "boot"})}));
+    EXPECT_TRUE((*journal)->append(engine.op(),
+                                   {event::driver_joined({"winner", "host", 77, "boot"}, "")}));
     engine.launcher.plant({4711}, 1'000'000);
     return true;
   };
