@@ -77,7 +77,8 @@ std::vector<std::string> undo_now(const Plan& plan, const RunView& view) {
   }
   std::vector<std::string> names;
   for (const StepNode& step : plan.steps) {
-    const bool wanted = view.to_undo.contains(step.name) && !held.contains(step.name);
+    const bool wanted = view.to_undo.contains(step.name) && !held.contains(step.name) &&
+                        !view.undo_failed.contains(step.name);
     if (wanted && view.phase(step.name) != StepPhase::running) names.push_back(step.name);
   }
   return names;

@@ -30,10 +30,11 @@ std::string_view phase_name(StepPhase phase);
 // Phases by step name; a step that is not named waits.
 struct RunView {
   std::map<std::string, StepPhase> phases;
-  std::set<std::string> approved{};  // gated steps whose approval is complete now
-  std::set<std::string> to_undo{};   // what a person wants undone, and is not yet
-  bool paused = false;               // by a person: nothing starts, nothing is undone
-  bool going_back = false;           // the whole run is undone: nothing starts
+  std::set<std::string> approved{};     // gated steps whose approval is complete now
+  std::set<std::string> to_undo{};      // what a person wants undone, and is not yet
+  std::set<std::string> undo_failed{};  // those of them that a person has to look at first
+  bool paused = false;                  // by a person: nothing starts, nothing is undone
+  bool going_back = false;              // the whole run is undone: nothing starts
   StepPhase phase(const std::string& step) const;
 };
 

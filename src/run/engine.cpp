@@ -35,8 +35,8 @@ EngineSetup completed(const EngineSetup& setup) {
 }
 
 TakeoverWatch watch_of(const EngineSetup& setup) {
-  return {setup.repository,       setup.around.launcher, setup.around.observer,
-          setup.heartbeat_period, setup.children_wait,   setup.surely_gone};
+  return {setup.repository,    setup.around.launcher, setup.around.observer, setup.heartbeat_period,
+          setup.children_wait, setup.surely_gone,     setup.take_over};
 }
 
 Result<void> announce(const Operation& op, repo::Repository& repository, const Pins& pins) {
@@ -111,15 +111,6 @@ bool lease_is_held(const Result<void>& proof) {
   return !proof && proof.error().effective_code() == Error::Code::lease_held;
 }
 
-// How the last driver is out of the way; a person's order is enough when it is not.
-Result<std::string> driver_out_of_the_way(const Operation& op, const EngineSetup& setup,
-                                          const RunState& state) {
-  auto proof = prove_driver_gone(op, state, watch_of(setup));
-  const bool lives = !proof && proof.error().effective_code() == Error::Code::lease_held;
-  if (lives && setup.take_over) return std::string("takeover");
-  return proof;
-}
-
 // A run as its last driver left it: recovered, or with nobody at work on it. While that was proven
 // the driver may have gone on, to the end even: then the proof is for a state that is past. From a
 // driver that lives it is taken as it is: the next segment decides.
@@ -128,7 +119,7 @@ Result<LeftRun> left_run(const Operation& op, const EngineSetup& setup, const st
     TRY(auto journal, open_journal(op, *setup.repository, run, setup.driver));
     TRY(auto state, replay(journal->events()));
     if (state.recovered()) return LeftRun{std::move(journal), std::move(state), ""};
-    TRY(const std::string over, driver_out_of_the_way(op, setup, state));
+    TRY(const std::string over, prove_driver_gone(op, state, watch_of(setup)));
     const auto gone =
         over == "takeover" ? Result<void>() : prove_children_gone(op, run, watch_of(setup));
     const auto lease = journal->prove_lease(op);

@@ -91,7 +91,7 @@ void on_stopped(StepState& step, const Event& event) {
 
 void on_undone(StepState& step, const Event& event) {
   finish(step, plan::StepPhase::undone, event);
-  step.undo_wanted = step.intent_open = step.applied = step.doubtful = false;
+  step.undo_wanted = step.undo_failed = step.intent_open = step.applied = step.doubtful = false;
   step.checks.clear();
   step.outputs = {};
   step.seen.reset();  // what the next observe sees is again what undo would bring back
@@ -101,7 +101,7 @@ void on_undone(StepState& step, const Event& event) {
 // It is not tried again by itself: a person has to look.
 void on_undo_failed(StepState& step, const Event& event) {
   finish(step, plan::StepPhase::failed, event);
-  step.undo_wanted = false;
+  step.undo_failed = true;
   step.error = event::error_from(event.facts.at("error"));
 }
 
@@ -185,6 +185,7 @@ void on_joined(RunState& state, const Event& event) {
   const bool doubt = over == "silent" || over == "takeover";
   for (auto& [name, step] : state.steps) {
     if (step.phase == plan::StepPhase::failed) step.phase = plan::StepPhase::waiting;
+    step.undo_failed = false;
     if (doubt && step.intent_open && step.phase != plan::StepPhase::done) step.doubtful = true;
   }
   look_again(state);
@@ -211,6 +212,7 @@ void retry_step(RunState& state, StepState& step, const Value& inputs) {
   if (again) step.phase = plan::StepPhase::waiting;
   step.skipped_by.clear();
   step.skip_reason.clear();
+  step.undo_wanted = step.undo_failed = false;
   if (inputs.is(Value::Type::map)) {
     for (const auto& [name, value] : inputs.map()) state.pins.inputs.set(name, value);
   }
@@ -238,6 +240,7 @@ void ask_of_step(RunState& state, const Deed& deed, const Value& inputs) {
     retry_step(state, step, inputs);
   } else if (deed.action == "undo") {
     step.undo_wanted = true;
+    step.undo_failed = false;
   }
 }
 
@@ -327,6 +330,7 @@ plan::RunView RunState::view(WallTime now) const {
   for (const auto& [name, step] : steps) {
     view.phases[name] = step.phase;
     if (step.undo_wanted) view.to_undo.insert(name);
+    if (step.undo_failed) view.undo_failed.insert(name);
   }
   for (const plan::StepNode& node : pins.plan.steps) {
     if (node.approve && approved(node, step(node.name), now)) view.approved.insert(node.name);

@@ -92,7 +92,7 @@ struct StepState {
   std::chrono::nanoseconds awaited{};  // what that took, all in all
   WallTime started;                    // of the attempt that is on
   std::vector<Span> work, holds;       // attempts that ended; waits for people
-  bool undo_wanted = false;
+  bool undo_wanted = false, undo_failed = false;  // failed: until another driver tries it again
   // A driver that may still be at work announced a change, and the target cannot refuse it.
   bool doubtful = false;
   std::map<std::string, std::string> kept;  // name of a kept secret -> handle

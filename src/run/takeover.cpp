@@ -53,6 +53,7 @@ Result<std::string> prove_driver_gone(const Operation& op, const RunState& state
   if (state.drivers.empty() || state.drivers.back().left) return std::string();
   const journal::Driver& last = state.drivers.back().driver;
   if (watch.surely_gone(last)) return std::string("gone");
+  if (watch.take_over) return std::string("takeover");
   watch.observer->remark(
       fmt::format("waiting for a sign of life of the last driver, {}", who(last)));
   TRY(const auto first, journal::last_beat(op, *watch.repository, state.pins.run));

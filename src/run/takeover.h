@@ -35,6 +35,7 @@ struct TakeoverWatch {
   std::chrono::nanoseconds heartbeat_period{};
   std::chrono::nanoseconds children_wait{};
   std::function<bool(const journal::Driver&)> surely_gone;
+  bool take_over = false;  // by a person's order: a sign of life is not waited for
 };
 // How the last driver is known to be at work no more: DriverVisit::over of the next one. Waits for
 // three periods when only its silence can tell.
