@@ -87,6 +87,9 @@ void add_global_options(CLI::App& root, Program& program) {
       ->excludes(file)
       ->excludes(command);
   file->excludes(command);
+  root.add_option("--operator-key", options.operator_key_file,
+                  "your operator key, for what you ask of runs")
+      ->envname("LIFEBOAT_OPERATOR_KEY");
   root.add_option("-o,--output", options.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->envname("LIFEBOAT_OUTPUT_FORMAT");
@@ -112,6 +115,7 @@ void add_commands(CLI::App& root, Program& program) {
   add_plan(root, program);
   add_recover(root, program);
   add_runs(root, program);
+  add_operators(root, program);
   add_schema(root, program);
   add_completion(root, program);
   add_version(root, program);

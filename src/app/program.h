@@ -30,7 +30,7 @@ namespace lifeboat::app {
 struct Options {
   std::string config;  // platform file; "" = ./lifeboat.yaml where a command needs one
   std::string repository;
-  std::string passphrase_file, passphrase_command, identity_file;
+  std::string passphrase_file, passphrase_command, identity_file, operator_key_file;
   std::string output = "table", color = "auto";
   bool no_input = false, quiet = false;
 };
