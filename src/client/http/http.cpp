@@ -149,11 +149,12 @@ Result<List> header_lines(const HttpRequest& request) {
 }
 
 void set_method(const Lane& lane, const HttpRequest& request) {
-  const bool has_body = !request.body.empty() || request.method == "POST" ||
-                        request.method == "PUT" || request.method == "PATCH";
+  const ByteView body = request.upload.empty() ? as_bytes(request.body) : request.upload;
+  const bool has_body = !body.empty() || request.method == "POST" || request.method == "PUT" ||
+                        request.method == "PATCH";
   if (has_body) {
-    set(lane, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    set(lane, CURLOPT_POSTFIELDS, request.body.c_str());
+    set(lane, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    set(lane, CURLOPT_POSTFIELDS, body.empty() ? "" : as_text(body).data());
   }
   if (request.method == "HEAD")
     set(lane, CURLOPT_NOBODY, 1L);

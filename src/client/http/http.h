@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/operation.h"
 #include "base/secret.h"
 
@@ -29,6 +30,7 @@ struct HttpRequest {
   // Sent like `headers`; not together with follow_redirects: another host would be told.
   std::map<std::string, Secret> secret_headers = {};
   std::string body = {};
+  ByteView upload = {};  // sent instead of `body` when not empty; outlives the call
   std::string user = {};  // basic authentication when not empty
   Secret password = {};
   std::string ca_file = {};  // certificates to trust instead of the system's; "" = the system's

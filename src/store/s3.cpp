@@ -1,0 +1,197 @@
+#include "store/s3.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace lifeboat::store {
+namespace {
+
+constexpr std::string_view scheme = "s3://";
+constexpr const char* shape_hint =
+    "write s3://BUCKET/PREFIX, and behind it what is not found elsewhere: "
+    "?region=eu-west-1&endpoint=https://HOST&style=path&ca_file=PATH";
+
+tl::unexpected<Error> bad_place(const std::string& what) {
+  return fail(Error::Kind::invalid, what, shape_hint, Error::Code::usage);
+}
+
+Result<void> apply_parameter(std::string_view word, s3::Address& address, std::string& style) {
+  const std::size_t equals = word.find('=');
+  const std::string name(word.substr(0, equals));
+  const std::string value(equals == std::string_view::npos ? "" : word.substr(equals + 1));
+  if (name == "region" && !value.empty()) {
+    address.region = value;
+  } else if (name == "endpoint" && !value.empty()) {
+    address.endpoint = value;
+  } else if (name == "ca_file" && !value.empty()) {
+    address.ca_file = value;
+  } else if (name == "style" && (value == "path" || value == "host")) {
+    style = value;
+  } else {
+    return bad_place("'" + printable(word) + "' means nothing in the address of a bucket");
+  }
+  return {};
+}
+
+// The bytes of one object, owned by a store that is made of them.
+class OwningS3Store final : public Store {
+ public:
+  OwningS3Store(const S3Place& place, Launcher& launcher, const Clock& clock)
+      : http_(make_http_client(clock)),
+        credentials_(aws::find_credentials({http_.get(), &launcher, &clock})),
+        store_({.address = place.address,
+                .http = http_.get(),
+                .credentials = credentials_.get(),
+                .clock = &clock,
+                .random = &random_},
+               place.prefix) {}
+
+  Result<Put> put(const Operation& op, const std::string& name, ByteView bytes) override {
+    return store_.put(op, name, bytes);
+  }
+  Result<Bytes> get(const Operation& op, const std::string& name,
+                    std::optional<Range> range) override {
+    return store_.get(op, name, range);
+  }
+  Result<std::uint64_t> size(const Operation& op, const std::string& name) override {
+    return store_.size(op, name);
+  }
+  Result<void> remove(const Operation& op, const std::string& name) override {
+    return store_.remove(op, name);
+  }
+  Result<std::vector<std::string>> list(const Operation& op, const std::string& prefix) override {
+    return store_.list(op, prefix);
+  }
+  std::string describe() const override { return store_.describe(); }
+
+ private:
+  SystemRandom random_;
+  std::unique_ptr<HttpClient> http_;
+  std::unique_ptr<aws::CredentialSource> credentials_;
+  S3Store store_;
+};
+
+}  // namespace
+
+bool is_s3_place(const std::string& place) { return place.starts_with(scheme); }
+
+Result<S3Place> parse_s3_place(const std::string& place, const aws::Variables& variables) {
+  std::string_view rest = std::string_view(place).substr(scheme.size());
+  const std::size_t question = std::min(rest.find('?'), rest.size());
+  std::string_view parameters = rest.substr(question);
+  rest = rest.substr(0, question);
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  S3Place made;
+  made.address.bucket = rest.substr(0, slash);
+  made.prefix = rest.substr(std::min(slash + 1, rest.size()));
+  while (made.prefix.ends_with('/')) made.prefix.pop_back();
+  const bool fits = !made.address.bucket.empty() &&
+                    made.address.bucket.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string::npos &&
+                    (made.prefix.empty() || check_name(made.prefix));
+  if (!fits) return bad_place("'" + printable(place) + "' is not the address of a bucket");
+  if (!made.prefix.empty()) made.prefix += '/';
+  std::string style;
+  while (!parameters.empty()) {
+    parameters.remove_prefix(1);  // "?" or "&"
+    const std::size_t end = std::min(parameters.find('&'), parameters.size());
+    TRY_DO(apply_parameter(parameters.substr(0, end), made.address, style));
+    parameters.remove_prefix(end);
+  }
+  s3::Address& address = made.address;
+  if (address.region.empty()) address.region = aws::find_region(variables);
+  if (address.region.empty()) address.region = "us-east-1";
+  if (address.endpoint.empty()) address.endpoint = aws::find_endpoint(variables, "s3");
+  const bool at_aws = address.endpoint.empty();
+  if (at_aws) address.endpoint = fmt::format("https://s3.{}.amazonaws.com", address.region);
+  while (address.endpoint.ends_with('/')) address.endpoint.pop_back();
+  // A certificate for *.s3.region.amazonaws.com does not cover a bucket with a dot in its name.
+  const bool dotted = address.bucket.find('.') != std::string::npos;
+  address.path_style = style.empty() ? !at_aws || dotted : style == "path";
+  if (!address.endpoint.starts_with("http://") && !address.endpoint.starts_with("https://")) {
+    return bad_place("endpoint '" + printable(address.endpoint) + "' is no http or https URL");
+  }
+  return made;
+}
+
+Result<Put> S3Store::put(const Operation& op, const std::string& name, ByteView bytes) {
+  TRY_DO(check_name(name));
+  TRY(const s3::Written written, bucket_.put_if_absent(op, prefix_ + name, bytes));
+  if (written == s3::Written::created) return Put::created;
+  // Perhaps our own, whose answer was lost.
+  auto there = bucket_.get(op, prefix_ + name);
+  if (!there && there.error().kind == Error::Kind::not_found) {
+    return fail(Error::Kind::unavailable, describe() + ": " + name + " is taken, and not there",
+                "a removed object of that name may still be around: try again");
+  }
+  TRY(const Bytes found, std::move(there));
+  return std::ranges::equal(found, bytes) ? Put::created : Put::exists;
+}
+
+Result<Bytes> S3Store::get(const Operation& op, const std::string& name,
+                           std::optional<Range> range) {
+  TRY_DO(check_name(name));
+  const std::string key = prefix_ + name;
+  const auto named = [&](Error error) -> tl::unexpected<Error> {
+    if (error.kind == Error::Kind::not_found && error.what.find("no bucket") == std::string::npos) {
+      return fail(no_object(name));
+    }
+    return fail(std::move(error));
+  };
+  if (!range) {
+    auto whole = bucket_.get(op, key);
+    if (!whole) return named(std::move(whole).error());
+    return whole;
+  }
+  Bytes bytes;
+  if (range->length_bytes > 0) {
+    auto part = bucket_.get(op, key, s3::ByteRange{range->offset_bytes, range->length_bytes});
+    if (!part) return named(std::move(part).error());
+    bytes = *std::move(part);
+    if (bytes.size() == range->length_bytes) return bytes;
+  }
+  TRY(const std::uint64_t whole, size(op, name));
+  if (range->length_bytes == 0 && range->offset_bytes <= whole) return bytes;
+  return fail(short_object(name, *range, whole));
+}
+
+Result<std::uint64_t> S3Store::size(const Operation& op, const std::string& name) {
+  TRY_DO(check_name(name));
+  auto length = bucket_.size(op, prefix_ + name);
+  if (!length && length.error().kind == Error::Kind::not_found) return fail(no_object(name));
+  return length;
+}
+
+Result<void> S3Store::remove(const Operation& op, const std::string& name) {
+  TRY_DO(check_name(name));
+  return bucket_.remove(op, prefix_ + name);
+}
+
+Result<std::vector<std::string>> S3Store::list(const Operation& op, const std::string& prefix) {
+  TRY_DO(check_prefix(prefix));
+  TRY(std::vector<std::string> keys, bucket_.list(op, prefix_ + prefix));
+  std::vector<std::string> names;
+  for (const std::string& key : keys) {
+    if (!key.starts_with(prefix_)) continue;
+    std::string name = key.substr(prefix_.size());
+    if (check_name(name)) names.push_back(std::move(name));  // what is not ours is passed over
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::string S3Store::describe() const {
+  const s3::Address& at = bucket_.address();
+  std::string path = at.bucket + "/" + prefix_;
+  path.pop_back();
+  return fmt::format("bucket s3://{} at {}", path, at.endpoint);
+}
+
+Result<std::unique_ptr<Store>> open_s3(const std::string& place, Launcher& launcher,
+                                       const Clock& clock) {
+  TRY(const S3Place at, parse_s3_place(place, aws::own_environment()));
+  return std::unique_ptr<Store>(std::make_unique<OwningS3Store>(at, launcher, clock));
+}
+
+}  // namespace lifeboat::store
