@@ -77,6 +77,9 @@ class OwningS3Store final : public Store {
 bool is_s3_place(const std::string& place) { return place.starts_with(scheme); }
 
 Result<S3Place> parse_s3_place(const std::string& place, const aws::Variables& variables) {
+  if (place.find('@') != std::string::npos) {  // not shown: it may be a key
+    return bad_place("the address of a bucket has no login in it: credentials are found elsewhere");
+  }
   std::string_view rest = std::string_view(place).substr(scheme.size());
   const std::size_t question = std::min(rest.find('?'), rest.size());
   std::string_view parameters = rest.substr(question);

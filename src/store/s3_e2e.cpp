@@ -1,0 +1,125 @@
+// The store contract on real S3 servers: versitygw (testbed/up s3) and moto (testbed/up moto).
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "base/random.h"
+#include "store/s3.h"
+#include "store/store_contract.h"
+
+namespace lifeboat::store {
+namespace {
+
+const SystemClock the_clock;
+
+std::string required(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) {
+    ADD_FAILURE() << name << " is not set: run it by testbed/with s3 moto -- ...";
+    return {};
+  }
+  return value;
+}
+
+class FixedCredentials final : public aws::CredentialSource {
+ public:
+  explicit FixedCredentials(aws::Credentials known) : known_(std::move(known)) {}
+  Result<aws::Credentials> get(const Operation&) override { return known_; }
+  void forget() override {}
+
+ private:
+  const aws::Credentials known_;
+};
+
+// What one bucket store stands on.
+struct Ground {
+  explicit Ground(const std::string& prefix)
+      : credentials({required(prefix + "USER"), Secret(required(prefix + "PASSWORD")), Secret()}) {
+    setup.address = {required(prefix + "BUCKET"), required(prefix + "URL"), "us-east-1", true, ""};
+    setup.http = http.get();
+    setup.credentials = &credentials;
+    setup.clock = &the_clock;
+    setup.random = &random;
+    setup.part_bytes = 5u << 20;
+  }
+  std::unique_ptr<HttpClient> http = make_http_client(the_clock);
+  FixedCredentials credentials;
+  SystemRandom random;
+  s3::BucketSetup setup;
+};
+
+StoreMaker bucket_of(const std::string& name, const std::string& prefix) {
+  return {name, [prefix] {
+            static std::atomic<int> made = 0;
+            auto ground = std::make_shared<Ground>(prefix);
+            const std::string below =
+                "contract-" + std::to_string(getpid()) + "-" + std::to_string(++made) + "/";
+            return StoreWorld{ground, std::make_unique<S3Store>(ground->setup, below)};
+          }};
+}
+
+INSTANTIATE_STORE_CONTRACT(S3, (std::vector<StoreMaker>{bucket_of("versitygw", "TESTBED_S3_"),
+                                                        bucket_of("moto", "TESTBED_MOTO_")}));
+
+const Operation op{.clock = &the_clock};
+
+Bytes noise(std::size_t size) {
+  Bytes bytes(size);
+  SeededRandom(size).fill(bytes);
+  return bytes;
+}
+
+class RealBucket : public testing::TestWithParam<std::string> {
+ protected:
+  Ground ground{GetParam()};
+  S3Store store{ground.setup, "real-" + std::to_string(getpid()) + "/"};
+};
+
+TEST_P(RealBucket, ALargeObjectTravelsInPartsAndItsNameIsTakenOnce) {
+  const Bytes large = noise((11u << 20) + 7), other = noise((11u << 20) + 8);
+  ASSERT_EQ(store.put(op, "packs/large", large).value_or(Put::exists), Put::created);
+  EXPECT_EQ(store.size(op, "packs/large").value_or(0), large.size());
+  EXPECT_EQ(store.get(op, "packs/large").value_or(Bytes()), large);
+  const auto tail = store.get(op, "packs/large", Range{large.size() - 3, 3});
+  ASSERT_TRUE(tail) << tail.error().what;
+  EXPECT_TRUE(std::ranges::equal(*tail, ByteView(large).last(3)));
+  EXPECT_EQ(store.put(op, "packs/large", large).value_or(Put::exists), Put::created);
+  EXPECT_EQ(store.put(op, "packs/large", other).value_or(Put::created), Put::exists);
+  EXPECT_EQ(store.get(op, "packs/large").value_or(Bytes()), large);
+}
+
+TEST_P(RealBucket, WritersThatRaceForANameHaveOneWinner) {
+  const auto proof = prove_put_if_absent(op, store, 8, "attempt-" + std::to_string(getpid()));
+  EXPECT_TRUE(proof) << proof.error().what;
+}
+
+TEST_P(RealBucket, ABucketThatIsNotThereIsNamed) {
+  auto setup = ground.setup;
+  setup.address.bucket = "nobody-made-this";
+  S3Store absent(setup, "");
+  const auto answer = absent.put(op, "config", noise(10));
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().what.find("there is no bucket nobody-made-this"), std::string::npos)
+      << answer.error().what;
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, RealBucket,
+                         testing::Values(std::string("TESTBED_S3_"), std::string("TESTBED_MOTO_")),
+                         [](const auto& info) {
+                           return info.param == "TESTBED_S3_" ? "versitygw" : "moto";
+                         });
+
+TEST(S3Servers, AWrongKeyIsDeniedByName) {
+  Ground ground("TESTBED_S3_");
+  FixedCredentials wrong({"testbed", Secret("not the key"), Secret()});
+  ground.setup.credentials = &wrong;
+  S3Store store(ground.setup, "");
+  const auto answer = store.get(op, "config");
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind, Error::Kind::denied);
+  EXPECT_EQ(answer.error().what.find("not the key"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lifeboat::store
