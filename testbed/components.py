@@ -102,7 +102,7 @@ class GitHttp:
 
 
 class S3:
-    """An S3 server (versitygw) with one bucket, `testbed`; conditional writes, checksums, signatures."""
+    """An S3 server (versitygw) with one bucket, `testbed`, and a fault proxy before it."""
     prefix = "TESTBED_S3_"
     setting = "the name of one more bucket"
 
@@ -119,11 +119,17 @@ class S3:
             [str(tools.versitygw()), "--port", f"127.0.0.1:{port}", "--region", "us-east-1",
              "posix", "--versioning-dir", str(versions), str(data)],
             {"ROOT_ACCESS_KEY": "testbed", "ROOT_SECRET_KEY": password})
+        faulty = process.free_ports(1)[0]
+        launch_server(directory, "fault-proxy", faulty,
+                      [str((HERE / "fault_proxy.py").resolve()), "--port", str(faulty),
+                       "--upstream", f"127.0.0.1:{port}"], {})
         return {"HOST": "127.0.0.1", "PORT": port, "USER": "testbed", "BUCKET": "testbed",
-                "URL": f"http://127.0.0.1:{port}", "DATA_DIR": data, "PID": pid}
+                "URL": f"http://127.0.0.1:{port}", "FAULTY_URL": f"http://127.0.0.1:{faulty}",
+                "DATA_DIR": data, "PID": pid}
 
     @staticmethod
     def down(directory, kill):
+        process.end(directory / "run" / "fault-proxy.pid", signal.SIGKILL)
         process.end(directory / "run" / "versitygw.pid",
                     signal.SIGKILL if kill else signal.SIGTERM)
 
