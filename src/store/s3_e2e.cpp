@@ -1,11 +1,8 @@
 // The store contract on real S3 servers: versitygw (testbed/up s3) and moto (testbed/up moto).
-#include <gtest/gtest.h>
-
+#include <algorithm>
 #include <atomic>
-#include <cstdlib>
 
-#include "base/random.h"
-#include "store/s3.h"
+#include "store/s3_bench.h"
 #include "store/store_contract.h"
 
 namespace lifeboat::store {
@@ -68,8 +65,8 @@ TEST_P(RealBucket, ABucketThatIsNotThereIsNamed) {
 
 INSTANTIATE_TEST_SUITE_P(Servers, RealBucket,
                          testing::Values(std::string("TESTBED_S3_"), std::string("TESTBED_MOTO_")),
-                         [](const auto& info) {
-                           return info.param == "TESTBED_S3_" ? "versitygw" : "moto";
+                         [](const auto& param) {
+                           return param.param == "TESTBED_S3_" ? "versitygw" : "moto";
                          });
 
 TEST(S3Servers, AWrongKeyIsDeniedByName) {
