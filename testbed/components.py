@@ -119,10 +119,7 @@ class S3:
             [str(tools.versitygw()), "--port", f"127.0.0.1:{port}", "--region", "us-east-1",
              "posix", "--versioning-dir", str(versions), str(data)],
             {"ROOT_ACCESS_KEY": "testbed", "ROOT_SECRET_KEY": password})
-        faulty = process.free_ports(1)[0]
-        launch_server(directory, "fault-proxy", faulty,
-                      [str((HERE / "fault_proxy.py").resolve()), "--port", str(faulty),
-                       "--upstream", f"127.0.0.1:{port}"], {})
+        faulty = launch_fault_proxy(directory, port)
         return {"HOST": "127.0.0.1", "PORT": port, "USER": "testbed", "BUCKET": "testbed",
                 "URL": f"http://127.0.0.1:{port}", "FAULTY_URL": f"http://127.0.0.1:{faulty}",
                 "DATA_DIR": data, "PID": pid}
@@ -145,15 +142,27 @@ class Moto:
         pid = launch_server(directory, "moto", port,
                             [str(tools.moto()), "-m", "moto.server", "--host", "127.0.0.1",
                              "--port", str(port)], {})
+        faulty = launch_fault_proxy(directory, port)
         for bucket in ("testbed", *settings):
             request = urllib.request.Request(f"http://127.0.0.1:{port}/{bucket}", method="PUT")
             urllib.request.urlopen(request, timeout=30).close()
         return {"HOST": "127.0.0.1", "PORT": port, "USER": "testbed", "BUCKET": "testbed",
-                "URL": f"http://127.0.0.1:{port}", "PID": pid}
+                "URL": f"http://127.0.0.1:{port}", "FAULTY_URL": f"http://127.0.0.1:{faulty}",
+                "PID": pid}
 
     @staticmethod
     def down(directory, _kill):
-        process.end(directory / "run" / "moto.pid", signal.SIGKILL)
+        for name in ("fault-proxy", "moto"):
+            process.end(directory / "run" / f"{name}.pid", signal.SIGKILL)
+
+
+def launch_fault_proxy(directory, upstream):
+    """A server before another one that lets things go wrong; its port."""
+    port = process.free_ports(1)[0]
+    launch_server(directory, "fault-proxy", port,
+                  [str((HERE / "fault_proxy.py").resolve()), "--port", str(port),
+                   "--upstream", f"127.0.0.1:{upstream}"], {})
+    return port
 
 
 def launch_server(directory, name, port, argv, env):

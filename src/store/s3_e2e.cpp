@@ -38,7 +38,9 @@ class RealBucket : public testing::TestWithParam<std::string> {
 TEST_P(RealBucket, ALargeObjectTravelsInPartsAndItsNameIsTakenOnce) {
   const Bytes large = noise((11u << 20) + 7), other = noise((11u << 20) + 8);
   ASSERT_EQ(store.put(op, "packs/large", large).value_or(Put::exists), Put::created);
-  EXPECT_EQ(store.size(op, "packs/large").value_or(0), large.size());
+  const auto size = store.size(op, "packs/large");
+  ASSERT_TRUE(size) << size.error().what;
+  EXPECT_EQ(*size, large.size());
   EXPECT_EQ(store.get(op, "packs/large").value_or(Bytes()), large);
   const auto tail = store.get(op, "packs/large", Range{large.size() - 3, 3});
   ASSERT_TRUE(tail) << tail.error().what;

@@ -176,7 +176,9 @@ void set_safety(const Lane& lane, const HttpRequest& request, const UrlParts& pa
   set(lane, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout));
   set(lane, CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(lane, CURLOPT_LOW_SPEED_TIME, std::max(1L, milliseconds(request.stall) / 1000));
-  set(lane, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request.max_body_bytes));
+  // The length that HEAD tells is that of a body which does not come.
+  const std::size_t most = request.method == "HEAD" ? 0 : request.max_body_bytes;
+  set(lane, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(most));
 }
 
 std::string refused_reason(CURL* handle) {

@@ -64,6 +64,9 @@ Result<HttpResponse> Bucket::send_once(const Operation& op, const Call& call) {
   const Address& at = setup_.address;
   TRY(const aws::Credentials credentials, setup_.credentials->get(op));
   aws::ApiRequest request = call.request;
+  // Else the client says that it is a form, and some servers believe it.
+  if (!request.body.empty())
+    request.headers.try_emplace("content-type", "application/octet-stream");
   request.endpoint = at.endpoint;
   const std::string key = call.key.empty() ? "" : "/" + call.key;
   request.path = at.path_style ? "/" + at.bucket + key : (key.empty() ? "/" : key);
