@@ -131,6 +131,9 @@ std::optional<Error> Bucket::judge(const Call& call, const HttpResponse& respons
   if (code == "InvalidObjectState") {
     return Error{Kind::denied, what, "it is archived: have it restored to a readable class first"};
   }
+  if (code == "SignatureDoesNotMatch" || code == "InvalidAccessKeyId") {
+    return Error{Kind::denied, what, "the access key and its secret do not fit: check both"};
+  }
   if (response.status == 401 || response.status == 403) {
     return Error{Kind::denied, what,
                  fmt::format("who asks needs {} on arn:aws:s3:::{}", call.action, at.bucket)};

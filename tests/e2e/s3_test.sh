@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# A repository in a bucket (versitygw, with a fault proxy before it), as people use it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=tests/cases.sh
+. tests/cases.sh
+# shellcheck source=tests/e2e/command_line.sh
+. tests/e2e/command_line.sh
+
+clean_up() { testbed/down --kill "$SCRATCH/bucket" >/dev/null; }
+testbed/up s3 "$SCRATCH/bucket" >"$SCRATCH/bucket.env"
+# shellcheck source=/dev/null
+. "$SCRATCH/bucket.env"
+export AWS_ACCESS_KEY_ID=$TESTBED_S3_USER AWS_SECRET_ACCESS_KEY AWS_EC2_METADATA_DISABLED=true
+AWS_SECRET_ACCESS_KEY=$(<"$TESTBED_S3_PASSWORD_FILE")
+place="s3://testbed/prod?endpoint=$TESTBED_S3_URL"
+faulty="s3://testbed/prod?endpoint=$TESTBED_S3_FAULTY_URL"
+
+ARepositoryIsMadeInABucket() {
+  (cd "$W" && "$BINARY" init -r "$place" --new-age-identity identity) >"$SCRATCH/out" 2>&1
+  said "the repository:   $place"
+  grep -F "repository: \"$place\"" "$W/lifeboat.yaml"
+  mkdir "$W/uploads"
+  cp -r /usr/share/doc/bash "$W/uploads"
+  lifeboat backup
+  lifeboat check --read-data | grep '^ok: 2 snapshots'
+}
+
+ARecoveryNeedsTheBucketAndAKeyOnly() {
+  (
+    cd /
+    env -i PATH="$PATH" HOME="$SCRATCH" AWS_ACCESS_KEY_ID="$AWS_ACCESS_KEY_ID" \
+      AWS_SECRET_ACCESS_KEY="$AWS_SECRET_ACCESS_KEY" "$BINARY" recover lost -r "$place" \
+      --identity "$W/identity" --input "target=$W/back"
+  ) | grep '^RECOVERED'
+  diff -r "$W/uploads" "$W/back"
+}
+
+WhatGoesWrongIsSaid() {
+  ends 10 "$BINARY" points -r "s3://nobody?endpoint=$TESTBED_S3_URL" --identity "$W/identity"
+  AWS_SECRET_ACCESS_KEY=wrong ends 15 "$BINARY" points -r "$place" --identity "$W/identity"
+  said "check both"
+  never grep -F "$AWS_SECRET_ACCESS_KEY" "$SCRATCH/out"
+  ends 2 "$BINARY" points -r "s3://testbed?color=red" --identity "$W/identity"
+  said "'color=red' means nothing"
+  ends 16 "$BINARY" points -r "s3://testbed/prod?endpoint=http://127.0.0.1:1" --identity "$W/identity"
+}
+
+script_of_the_proxy() { curl -sSf -X PUT --data "$1" "$TESTBED_S3_FAULTY_URL/.script" >/dev/null; }
+
+ABackupGoesThroughATroubledNetwork() {
+  script_of_the_proxy '[{"method": "PUT", "fault": "lost_reply", "skip": 1, "times": 2},
+    {"method": "PUT", "fault": "status", "status": 503, "skip": 2, "times": 3},
+    {"method": "GET", "fault": "reset", "bytes": 10, "skip": 2, "times": 3}]'
+  head -c 3000000 /dev/urandom >"$W/uploads/more"
+  "$BINARY" backup -C "$W/lifeboat.yaml" -r "$faulty" --identity "$W/identity"
+  script_of_the_proxy '[]'
+  lifeboat check --read-data | grep '^ok: 4 snapshots'
+}
+
+AServerWithoutConditionalWritesIsRefused() {
+  # Signed is the condition too: without it no request is good, which init must take for what it is.
+  script_of_the_proxy '[{"method": "PUT", "fault": "drop_condition", "times": -1}]'
+  never "$BINARY" init -C "$W/other.yaml" -r "s3://testbed/other?endpoint=$TESTBED_S3_FAULTY_URL" \
+    --new-age-identity "$W/other-identity"
+  script_of_the_proxy '[]'
+  [[ ! -e $W/other.yaml ]]
+}
+
+run_cases
