@@ -4,11 +4,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/cases.sh
 . tests/cases.sh
+clean_up() { testbed/down --kill "$SCRATCH/bucket" >/dev/null; }
+testbed/up s3 "$SCRATCH/bucket" >"$SCRATCH/bucket.env" # with the caches of who runs this
 # shellcheck source=tests/e2e/command_line.sh
 . tests/e2e/command_line.sh
 
-clean_up() { testbed/down --kill "$SCRATCH/bucket" >/dev/null; }
-testbed/up s3 "$SCRATCH/bucket" >"$SCRATCH/bucket.env"
 # shellcheck source=/dev/null
 . "$SCRATCH/bucket.env"
 export AWS_ACCESS_KEY_ID=$TESTBED_S3_USER AWS_SECRET_ACCESS_KEY AWS_EC2_METADATA_DISABLED=true
