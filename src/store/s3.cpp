@@ -137,10 +137,7 @@ Result<Bytes> S3Store::get(const Operation& op, const std::string& name,
   TRY_DO(check_name(name));
   const std::string key = prefix_ + name;
   const auto named = [&](Error error) -> tl::unexpected<Error> {
-    if (error.kind == Error::Kind::not_found && error.what.find("no bucket") == std::string::npos) {
-      return fail(no_object(name));
-    }
-    return fail(std::move(error));
+    return fail(error.kind == Error::Kind::not_found ? no_object(name) : std::move(error));
   };
   if (!range) {
     auto whole = bucket_.get(op, key);

@@ -38,6 +38,7 @@ ARecoveryNeedsTheBucketAndAKeyOnly() {
 
 WhatGoesWrongIsSaid() {
   ends 10 "$BINARY" points -r "s3://nobody?endpoint=$TESTBED_S3_URL" --identity "$W/identity"
+  said "there is no bucket nobody"
   AWS_SECRET_ACCESS_KEY=wrong ends 15 "$BINARY" points -r "$place" --identity "$W/identity"
   said "check both"
   never grep -F "$AWS_SECRET_ACCESS_KEY" "$SCRATCH/out"

@@ -114,9 +114,8 @@ std::optional<Error> Bucket::judge(const Call& call, const HttpResponse& respons
     return Error{again ? Kind::unavailable : Kind::invalid, what, "set the clock of this machine"};
   }
   if (code == "NoSuchBucket") {
-    return Error{Kind::not_found,
-                 fmt::format("there is no bucket {} at {}", at.bucket, at.endpoint),
-                 "check its name and the endpoint"};
+    return Error{Kind::invalid, fmt::format("there is no bucket {} at {}", at.bucket, at.endpoint),
+                 "check its name and the endpoint", Error::Code::repository_missing};
   }
   if (response.status == 404) return Error{Kind::not_found, place + " is not there", ""};
   if (passes_by_itself(response.status, code)) return Error{Kind::unavailable, what, ""};
@@ -243,10 +242,7 @@ Result<std::uint64_t> Bucket::size(const Operation& op, const std::string& key) 
 
 Result<void> Bucket::remove(const Operation& op, const std::string& key) {
   const auto done = send(op, {"s3:DeleteObject", key, {.method = "DELETE"}});
-  if (done || (done.error().kind == Kind::not_found &&
-               done.error().what.find("no bucket") == std::string::npos)) {
-    return {};
-  }
+  if (done || done.error().kind == Kind::not_found) return {};
   return fail(done.error());
 }
 

@@ -57,7 +57,8 @@ class Bucket {
   explicit Bucket(BucketSetup setup) : setup_(std::move(setup)) {}
 
   // Errors of all: unavailable (may work later), denied (names the action), not_found (no such
-  // bucket or object), invalid (another region, an answer that is no S3), cancelled; code no_space.
+  // object), invalid (no such bucket, code repository_missing; another region, an answer that is no
+  // S3), cancelled; code no_space.
 
   // Writes the object unless the name is taken. `exists` may also be the answer to our own write
   // whose answer was lost: compare.
