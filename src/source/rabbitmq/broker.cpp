@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.h"
 #include "schema/json.h"
@@ -14,6 +15,9 @@ using ErrorKind = Error::Kind;
 
 constexpr std::string_view marker_name = "lifeboat-marker";
 constexpr std::string_view users_prefix = "lifeboat-users-";
+constexpr auto look_every = std::chrono::milliseconds(200);
+constexpr auto starts_by_itself = std::chrono::seconds(2);
+constexpr auto start_patience = std::chrono::seconds(30);
 constexpr std::size_t answer_limit_bytes = 64u << 20;
 constexpr const char* plugin_hint =
     "switch the management plugin on (rabbitmq-plugins enable rabbitmq_management) and give the "
@@ -52,6 +56,11 @@ Error refusal(const HttpResponse& response, const ApiCall& call, const std::stri
   const bool later = response.status >= 500 || response.status == 429;
   return {later ? ErrorKind::unavailable : ErrorKind::invalid,
           fmt::format("{}: status {} {}", place, response.status, reason), ""};
+}
+
+// A virtual host is there before its processes are; when its making was cut off, they never are.
+bool is_not_started(const Error& error) {
+  return error.what.find("vhost_supervisor_not_running") != std::string::npos;
 }
 
 std::vector<std::string> strings(const Value& list) {
@@ -276,7 +285,36 @@ Result<LiveBroker> Broker::read(const Operation& op) {
 Result<void> Broker::put(const Operation& op, const ObjectKey& key, const Value& value) {
   for (const ApiCall& each : calls_to_put(key, value)) {
     auto done = call(op, each);
+    if (!done && is_not_started(done.error())) done = call_once_started(op, each, key.vhost);
     if (!done) return wrap(std::move(done).error(), key.text());
+  }
+  return {};
+}
+
+Result<Value> Broker::call_once_started(const Operation& op, const ApiCall& wanted,
+                                        const std::string& vhost) {
+  const auto begun = op.clock->boot();
+  bool told = false;
+  for (;;) {
+    TRY_DO(op.pause(look_every));
+    auto done = call(op, wanted);
+    if (done || !is_not_started(done.error())) return done;
+    const auto waited = op.clock->boot() - begun;
+    if (waited > start_patience) {
+      Error error = std::move(done).error();
+      error.kind = ErrorKind::unavailable;
+      return fail(std::move(error));
+    }
+    if (waited > starts_by_itself && !std::exchange(told, true)) TRY_DO(start_vhost(op, vhost));
+  }
+}
+
+Result<void> Broker::start_vhost(const Operation& op, const std::string& vhost) {
+  const std::string path = "/api/vhosts/" + url_segment(vhost);
+  TRY(const Value state, call(op, {"GET", path, {}}));
+  if (!state.at("cluster_state").is(Value::Type::map)) return {};
+  for (const auto& [node, word] : state.at("cluster_state").map()) {
+    TRY_DO(call(op, {"POST", path + "/start/" + url_segment(node), Value()}));
   }
   return {};
 }

@@ -83,6 +83,10 @@ class Broker {
   Broker(HttpClient& http, Login login, std::string endpoint)
       : http_(&http), login_(std::move(login)), endpoint_(std::move(endpoint)) {}
   Result<void> remove_binding(const Operation& op, const ObjectKey& key, const Value& value);
+  // Waits for a virtual host that is just starting; after a while tells its nodes to start it.
+  Result<Value> call_once_started(const Operation& op, const ApiCall& wanted,
+                                  const std::string& vhost);
+  Result<void> start_vhost(const Operation& op, const std::string& vhost);
   Error no_answer(const Operation& op, Error error);
 
   HttpClient* http_;

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "base/fake_clock.h"
 #include "source/rabbitmq/rabbitmq_source.h"
 
 namespace lifeboat::source::rabbitmq {
@@ -139,6 +140,42 @@ TEST(RabbitmqSourceType, RetargetReplacesUrlAndKeepsTheRest) {
   wrong.set("usr", "x");
   EXPECT_EQ(type.retarget(config, "http://new", wrong).error().effective_code(),
             Error::Code::usage);
+}
+
+const ObjectKey a_queue{Kind::queue, "audit", "trail"};
+
+TEST_F(BrokerTest, AVirtualHostThatIsJustStartingIsWaitedFor) {
+  const FakeClock fake;
+  int refused = 0;
+  http.answer = [&](const HttpRequest&) {
+    return ++refused < 4
+               ? response(400, R"({"reason":"{vhost_supervisor_not_running,<<\"audit\">>}"})")
+               : response(201, "");
+  };
+  EXPECT_TRUE(broker.put({.clock = &fake}, a_queue, Value(Value::Map{})));
+  EXPECT_EQ(refused, 4);
+}
+
+TEST_F(BrokerTest, OneThatWasCutOffIsStarted) {
+  const FakeClock fake;
+  bool started = false;
+  http.answer = [&](const HttpRequest& request) {
+    if (request.method == "GET") return response(200, R"({"cluster_state":{"rabbit@mq":"down"}})");
+    started = started || request.url.ends_with("/api/vhosts/audit/start/rabbit%40mq");
+    return started ? response(204, "")
+                   : response(400, R"({"reason":"{vhost_supervisor_not_running,<<\"audit\">>}"})");
+  };
+  EXPECT_TRUE(broker.put({.clock = &fake}, a_queue, Value(Value::Map{})));
+  EXPECT_TRUE(started);
+  // Where that does not help either, it may later.
+  http.answer = [&](const HttpRequest& request) {
+    return request.method == "PUT"
+               ? response(400, R"({"reason":"{vhost_supervisor_not_running,<<\"audit\">>}"})")
+               : response(200, R"({"cluster_state":{"rabbit@mq":"down"}})");
+  };
+  const auto never = broker.put({.clock = &fake}, a_queue, Value(Value::Map{}));
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().kind, K::unavailable);
 }
 
 TEST_F(BrokerTest, ItsDoorForApplicationsIsTheOneThatItTells) {
