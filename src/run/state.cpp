@@ -91,8 +91,8 @@ void on_retry(StepState& step, const Event& event) {
 
 using StepFold = std::function<void(StepState&, const Event&)>;
 
-const std::map<std::string, StepFold, std::less<>>& step_handlers() {
-  static const std::map<std::string, StepFold, std::less<>> handlers = {
+const std::map<std::string, StepFold, std::less<>>& step_folds() {
+  static const std::map<std::string, StepFold, std::less<>> folds = {
       {"step.started", on_started},
       {"step.observed", on_observed},
       {"step.intent", [](StepState& step, const Event&) { step.intent_open = true; }},
@@ -118,7 +118,7 @@ const std::map<std::string, StepFold, std::less<>>& step_handlers() {
          if (!known) step.left_running.push_back(process);
        }},
   };
-  return handlers;
+  return folds;
 }
 
 // A new driver tries again what failed, and looks again at what was skipped because of it.
@@ -168,7 +168,7 @@ plan::RunView RunState::view() const {
 }
 
 void fold(RunState& state, const Event& event) {
-  if (const auto handler = step_handlers().find(event.kind); handler != step_handlers().end()) {
+  if (const auto handler = step_folds().find(event.kind); handler != step_folds().end()) {
     handler->second(state.steps[event.facts.text("step")], event);
   } else if (event.kind == "driver.joined") {
     on_joined(state, event);

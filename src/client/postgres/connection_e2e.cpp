@@ -2,9 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <iostream>
-
+#include "base/testbed_variable.h"
 #include "client/postgres/connection.h"
 
 namespace lifeboat::postgres {
@@ -13,18 +11,11 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-std::string variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value != nullptr) return value;
-  std::cerr << name << " is not set: run me through `testbed/with postgres -- ...`\n";
-  std::exit(1);
-}
-
 class PostgresConnectionE2e : public testing::Test {
  protected:
   void SetUp() override {
-    auto address =
-        parse_url(variable("TESTBED_POSTGRES_URL"), Secret(variable("TESTBED_POSTGRES_PASSWORD")));
+    auto address = parse_url(testbed_variable("TESTBED_POSTGRES_URL"),
+                             Secret(testbed_variable("TESTBED_POSTGRES_PASSWORD")));
     ASSERT_TRUE(address);
     address_ = *address;
     auto opened = Connection::open(op_, address_);

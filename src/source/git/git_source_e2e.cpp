@@ -2,13 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "base/random.h"
 #include "base/temporary_folder.h"
+#include "base/testbed_variable.h"
 #include "capture/memory_capture.h"
+#include "client/process/test_launcher.h"
 #include "schema/json.h"
 #include "source/git/git_source.h"
 #include "source/git/local_repository.h"
@@ -27,28 +28,14 @@ using testing::IsEmpty;
 const SystemClock the_clock;
 const Operation op{.clock = &the_clock};
 
-Launcher& launcher() {
-  static const auto made = make_launcher(the_clock, "", LIFEBOAT_SUPERVISOR_PATH);
-  return *made;
-}
-
-std::string variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr || *value == 0) {
-    std::fprintf(stderr, "git_source_e2e: %s is not set; run it beside git-http\n", name.c_str());
-    std::exit(1);
-  }
-  return value;
-}
-
 GitProgram program_for(const std::string& place) {
   auto address = git::read_address(place, "/");
   EXPECT_TRUE(address);
   if (!address->is_local()) {
-    address->user = variable("TESTBED_GIT_USER");
-    address->password = Secret(variable("TESTBED_GIT_PASSWORD"));
+    address->user = testbed_variable("TESTBED_GIT_USER");
+    address->password = Secret(testbed_variable("TESTBED_GIT_PASSWORD"));
   }
-  return GitProgram(launcher(), *address);
+  return GitProgram(test_launcher(), *address);
 }
 
 // A repository made by hand, as a person would, with git itself.
@@ -198,8 +185,8 @@ LIFEBOAT_SOURCE_CONTRACT(GitFolderContract, [] {
   return std::make_unique<FolderWorld>(*TemporaryFolder::make("git"));
 });
 LIFEBOAT_SOURCE_CONTRACT(GitHttpContract, [] {
-  return std::make_unique<GitWorld>(variable("TESTBED_GIT_ROOT"),
-                                    variable("TESTBED_GIT_BASE") + "/", false);
+  return std::make_unique<GitWorld>(testbed_variable("TESTBED_GIT_ROOT"),
+                                    testbed_variable("TESTBED_GIT_BASE") + "/", false);
 });
 
 RestoreOptions first_run() {
@@ -384,16 +371,16 @@ TEST_F(GitSourceTest, AFolderOfSomethingElseIsNeverTouched) {
 }
 
 TEST_F(GitSourceTest, OverHttpAWrongPasswordIsDeniedAndASilentPortUnavailable) {
-  auto address = *git::read_address(variable("TESTBED_GIT_URL"), "/");
+  auto address = *git::read_address(testbed_variable("TESTBED_GIT_URL"), "/");
   address.user = "git";
   address.password = Secret("wr0ng-passw0rd");
-  const auto denied = make_git_source(GitProgram(launcher(), address))->preflight(op);
+  const auto denied = make_git_source(GitProgram(test_launcher(), address))->preflight(op);
   ASSERT_FALSE(denied);
   EXPECT_EQ(denied.error().kind, Error::Kind::denied) << denied.error().what;
   EXPECT_EQ((denied.error().what + denied.error().hint).find("wr0ng"), std::string::npos);
 
   address.password = Secret();
-  const auto nobody = make_git_source(GitProgram(launcher(), address))->preflight(op);
+  const auto nobody = make_git_source(GitProgram(test_launcher(), address))->preflight(op);
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().kind, Error::Kind::denied) << nobody.error().what;
 
@@ -401,7 +388,7 @@ TEST_F(GitSourceTest, OverHttpAWrongPasswordIsDeniedAndASilentPortUnavailable) {
   ASSERT_FALSE(silent);
   EXPECT_EQ(silent.error().kind, Error::Kind::unavailable) << silent.error().what;
 
-  const auto absent = open(variable("TESTBED_GIT_BASE") + "/nowhere.git")->target(op);
+  const auto absent = open(testbed_variable("TESTBED_GIT_BASE") + "/nowhere.git")->target(op);
   ASSERT_FALSE(absent);
   EXPECT_EQ(absent.error().kind, Error::Kind::not_found) << absent.error().what;
 }

@@ -8,9 +8,9 @@
 
 #include "base/temporary_folder.h"
 #include "capture/memory_capture.h"
+#include "client/process/test_launcher.h"
 #include "source/git/git_source.h"
 #include "source/git/local_repository.h"
-#include "test_places.h"
 
 namespace lifeboat::source {
 namespace {
@@ -22,11 +22,6 @@ using testing::HasSubstr;
 
 const SystemClock the_clock;
 const Operation op{.clock = &the_clock};
-
-Launcher& launcher() {
-  static const auto made = make_launcher(the_clock, "", LIFEBOAT_SUPERVISOR_PATH);
-  return *made;
-}
 
 // A working tree whose owner planted a program wherever git would run one. It leaves a trace.
 class HostileRepository : public testing::Test {
@@ -56,7 +51,7 @@ class HostileRepository : public testing::Test {
   }
 
   static GitProgram git(const std::string& path) {
-    return GitProgram(launcher(), *git::read_address(path, "/"));
+    return GitProgram(test_launcher(), *git::read_address(path, "/"));
   }
   std::string run(const std::string& path, std::vector<std::string> args) const {
     git::GitCall call{.args = std::move(args), .git_dir = git::look_at(path).git_dir};
@@ -73,7 +68,7 @@ class HostileRepository : public testing::Test {
     Command command;
     command.argv = std::move(args);
     command.argv.insert(command.argv.begin(), {"git", "-C", path});
-    const auto finished = launcher().run(op, command);
+    const auto finished = test_launcher().run(op, command);
     EXPECT_TRUE(finished);
     return finished ? finished->status : -1;
   }

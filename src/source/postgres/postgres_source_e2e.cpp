@@ -11,6 +11,7 @@
 #include <iostream>
 #include <thread>
 
+#include "base/testbed_variable.h"
 #include "capture/memory_capture.h"
 #include "capture/partial_feed.h"
 #include "client/postgres/connection.h"
@@ -42,16 +43,6 @@ Launcher& launcher() {
   std::exit(1);
 }
 
-std::string required(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) {
-    give_up(name +
-            " is not set: run me through `testbed/with postgres=TESTBED_POSTGRES_ "
-            "postgres=TESTBED_POSTGRES2_ -- ...`");
-  }
-  return value;
-}
-
 template <class T>
 T must(Result<T> result, const std::string& what) {
   if (!result) give_up(what + ": " + result.error().what);
@@ -62,7 +53,7 @@ T must(Result<T> result, const std::string& what) {
 class TestServer {
  public:
   explicit TestServer(const std::string& prefix)
-      : url_(required(prefix + "URL")), password_(required(prefix + "PASSWORD")) {}
+      : url_(testbed_variable(prefix + "URL")), password_(testbed_variable(prefix + "PASSWORD")) {}
 
   void run(const std::string& database, const std::string& script) const {
     for (const std::string& statement : postgres::split_statements(script)) {

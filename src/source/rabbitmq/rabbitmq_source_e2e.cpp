@@ -2,8 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
+#include "base/testbed_variable.h"
 #include "capture/memory_capture.h"
 #include "schema/json.h"
 #include "source/rabbitmq/rabbitmq_source.h"
@@ -20,21 +19,10 @@ using testing::HasSubstr;
 const SystemClock the_clock;
 const Operation op{.clock = &the_clock};
 
-// Ends the program by name when a variable is missing: nothing is skipped.
-std::string variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr || *value == 0) {
-    std::fprintf(stderr, "rabbitmq_source_e2e: %s is not set; run it beside two brokers\n",
-                 name.c_str());
-    std::exit(1);
-  }
-  return value;
-}
-
 rabbitmq::Login login_of(const std::string& prefix) {
-  return {.url = variable(prefix + "URL"),
-          .user = variable(prefix + "USER"),
-          .password = Secret(variable(prefix + "PASSWORD")),
+  return {.url = testbed_variable(prefix + "URL"),
+          .user = testbed_variable(prefix + "USER"),
+          .password = Secret(testbed_variable(prefix + "PASSWORD")),
           .ca_file = ""};
 }
 
@@ -558,7 +546,7 @@ TEST(RabbitmqBadInput, AUserWithoutTheTagIsDeniedWithTheCommandThatHelps) {
 
 TEST(RabbitmqBadInput, WithoutItsManagementApiTheHintSaysHowToSwitchItOn) {
   rabbitmq::Login login = login_of("TESTBED_RABBITMQ_");
-  login.url = "http://127.0.0.1:" + variable("TESTBED_RABBITMQ_AMQP_PORT");
+  login.url = "http://127.0.0.1:" + testbed_variable("TESTBED_RABBITMQ_AMQP_PORT");
   const auto amqp =
       (*make_rabbitmq_source(make_http_client(the_clock), {login, {}}))->preflight(op);
   ASSERT_FALSE(amqp);

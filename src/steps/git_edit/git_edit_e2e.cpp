@@ -2,11 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "base/temporary_folder.h"
+#include "base/testbed_variable.h"
+#include "client/process/test_launcher.h"
 #include "plan/step_contract.h"
 #include "steps/git_edit/branch_clone.h"
 #include "steps/git_edit/git_edit_step.h"
@@ -22,20 +23,6 @@ using testing::HasSubstr;
 const SystemClock the_clock;
 const Operation op{.clock = &the_clock};
 
-Launcher& launcher() {
-  static const auto made = make_launcher(the_clock, "", LIFEBOAT_SUPERVISOR_PATH);
-  return *made;
-}
-
-std::string variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr || *value == 0) {
-    std::fprintf(stderr, "git_edit_e2e: %s is not set; run it beside git-http\n", name.c_str());
-    std::exit(1);
-  }
-  return value;
-}
-
 constexpr const char* values_yaml =
     "# the shop\ndb:\n    host: db.old   # moved\n    port: 5432\n    password: 'old'\n";
 constexpr const char* settings_json = "{ \"queue\": {\"url\":\"amqp://old\"} }\n";
@@ -45,7 +32,7 @@ class Bench {
  public:
   explicit Bench(std::string path)
       : path_(std::move(path)),
-        git_(launcher(), *source::git::read_address(path_, "/")),
+        git_(test_launcher(), *source::git::read_address(path_, "/")),
         made_(run({"init", "--quiet", "--bare", "--initial-branch=main", path_}, "", false)) {
     commit("refs/heads/main", {{"values.yaml", values_yaml}, {"settings.json", settings_json}});
     run({"update-ref", "refs/heads/other", tip()});
@@ -123,7 +110,7 @@ class GitEditWorld final : public plan::StepWorld {
   TemporaryFolder folder_ = *TemporaryFolder::make("git");
   Bench bench_{folder_.path() + "/deploy.git"};
   const plan::StepType type_ = git_edit_step();
-  plan::FakeContext context_{{.clock = &the_clock, .launcher = &launcher()}};
+  plan::FakeContext context_{{.clock = &the_clock, .launcher = &test_launcher()}};
 };
 
 LIFEBOAT_STEP_CONTRACT(GitEditContract, [] { return std::make_unique<GitEditWorld>(); });
@@ -139,15 +126,15 @@ class RacingLauncher final : public Launcher {
                                         {"settings.json", settings_json},
                                         {"theirs-" + std::to_string(races_), "theirs\n"}});
     }
-    return launcher().run(each, command, input);
+    return test_launcher().run(each, command, input);
   }
   Result<std::unique_ptr<Child>> start(const Operation& each, const Command& command) override {
-    return launcher().start(each, command);
+    return test_launcher().start(each, command);
   }
-  void mask(const Secret& secret) override { launcher().mask(secret); }
-  std::string masked(std::string_view text) const override { return launcher().masked(text); }
+  void mask(const Secret& secret) override { test_launcher().mask(secret); }
+  std::string masked(std::string_view text) const override { return test_launcher().masked(text); }
   std::vector<int> living(const std::string& owner) const override {
-    return launcher().living(owner);
+    return test_launcher().living(owner);
   }
 
  private:
@@ -164,7 +151,7 @@ class GitEditTest : public testing::Test {
   }
   TemporaryFolder folder = *TemporaryFolder::make("git");
   Bench bench{folder.path() + "/deploy.git"};
-  plan::FakeContext context{{.clock = &the_clock, .launcher = &launcher()}};
+  plan::FakeContext context{{.clock = &the_clock, .launcher = &test_launcher()}};
 };
 
 TEST_F(GitEditTest, OneCommitWithTrailersChangesOnlyTheValues) {
@@ -264,11 +251,11 @@ TEST_F(GitEditTest, MissingFilesValuesAndHostilePathsAreNamed) {
 
 TEST_F(GitEditTest, OverHttpWithALoginTheSameHolds) {
   const std::string name = "git-edit-" + std::to_string(getpid()) + ".git";
-  Bench served(variable("TESTBED_GIT_ROOT") + "/" + name);
+  Bench served(testbed_variable("TESTBED_GIT_ROOT") + "/" + name);
   Value config = config_for("");
   Value repo{Value::Map{}};  // as ${sources.deploy} gives it
-  repo.set("url", variable("TESTBED_GIT_BASE") + "/" + name);
-  repo.set("user", variable("TESTBED_GIT_USER"));
+  repo.set("url", testbed_variable("TESTBED_GIT_BASE") + "/" + name);
+  repo.set("user", testbed_variable("TESTBED_GIT_USER"));
   Value password{Value::Map{}};
   password.set("env", "TESTBED_GIT_PASSWORD");
   repo.set("type", "git");

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/testbed_variable.h"
 #include "client/postgres/passwords.h"
 #include "client/process/launcher.h"
 #include "plan/step_contract.h"
@@ -43,8 +44,8 @@ class RolesWorld final : public plan::StepWorld {
     roles.set("step_given", std::move(given));
     roles.set("step_old", std::move(old));
     Value config;
-    config.set("url", variable("TESTBED_POSTGRES_URL"));
-    config.set("password", Value(variable("TESTBED_POSTGRES_PASSWORD")).taint());
+    config.set("url", testbed_variable("TESTBED_POSTGRES_URL"));
+    config.set("password", Value(testbed_variable("TESTBED_POSTGRES_PASSWORD")).taint());
     config.set("roles", std::move(roles));
     return config;
   }
@@ -62,17 +63,11 @@ class RolesWorld final : public plan::StepWorld {
   void alter() override { run("ALTER ROLE step_new PASSWORD 'somebody elses'"); }
   bool make_foreign() override { return false; }  // a role that is there is one to be changed
   std::vector<std::string> secrets() override {
-    std::vector<std::string> all = {given_password, variable("TESTBED_POSTGRES_PASSWORD")};
+    std::vector<std::string> all = {given_password, testbed_variable("TESTBED_POSTGRES_PASSWORD")};
     for (const auto& [name, secret] : context_.vault()) all.emplace_back(secret.reveal());
     return all;
   }
 
-  static std::string variable(const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    if (value != nullptr) return value;
-    std::cerr << name << " is not set: run me through `testbed/with postgres -- ...`\n";
-    std::exit(1);
-  }
   std::string ask(const std::string& statement) {
     const auto rows = connection().execute(op(), statement);
     if (!rows) {
@@ -84,7 +79,7 @@ class RolesWorld final : public plan::StepWorld {
   void run(const std::string& statement) { ask(statement); }
   Operation op() const { return Operation{&clock_}; }
   std::string accepts(const std::string& role, const std::string& password) {
-    auto address = postgres::parse_url(variable("TESTBED_POSTGRES_URL"), Secret(password));
+    auto address = postgres::parse_url(testbed_variable("TESTBED_POSTGRES_URL"), Secret(password));
     address->user = role;
     const auto login = postgres::try_login(op(), *address);
     return login && *login == postgres::Login::accepted ? "y" : "n";
@@ -97,8 +92,9 @@ class RolesWorld final : public plan::StepWorld {
  private:
   Connection& connection() {
     if (!connection_) {
-      const auto address = postgres::parse_url(variable("TESTBED_POSTGRES_URL"),
-                                               Secret(variable("TESTBED_POSTGRES_PASSWORD")));
+      const auto address =
+          postgres::parse_url(testbed_variable("TESTBED_POSTGRES_URL"),
+                              Secret(testbed_variable("TESTBED_POSTGRES_PASSWORD")));
       auto opened = Connection::open(op(), *address);
       if (!opened) {
         std::cerr << opened.error().what << "\n";
@@ -166,7 +162,7 @@ TEST(PostgresRolesE2e, AnEngineThatWasReplacedIsRefused) {
 TEST(PostgresRolesE2e, AUserWhoMayNotMakeRolesIsToldSoBeforeTheRun) {
   RolesWorld world;
   Value config = world.config();
-  std::string url = RolesWorld::variable("TESTBED_POSTGRES_URL");
+  std::string url = testbed_variable("TESTBED_POSTGRES_URL");
   config.set("url", "postgresql://step_old@" + url.substr(url.find('@') + 1));
   config.set("password", Value("old-secret").taint());
   auto step = world.type().make(config, world.context());

@@ -2,11 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "base/bytes.h"
+#include "base/testbed_variable.h"
 #include "client/amqp/amqp.h"
-#include "client/process/launcher.h"
+#include "client/process/test_launcher.h"
 #include "plan/step_contract.h"
 #include "schema/json.h"
 #include "source/rabbitmq/broker.h"
@@ -22,21 +21,6 @@ using testing::HasSubstr;
 
 const SystemClock the_clock;
 const Operation op{.clock = &the_clock};
-
-std::string variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr || *value == 0) {
-    std::fprintf(stderr, "rabbitmq_users_e2e: %s is not set; run it beside a broker\n",
-                 name.c_str());
-    std::exit(1);
-  }
-  return value;
-}
-
-Launcher& launcher() {
-  static const auto made = make_launcher(the_clock, "", LIFEBOAT_SUPERVISOR_PATH);
-  return *made;
-}
 
 Value json(const char* text) {
   auto value = parse_json(text);
@@ -74,9 +58,9 @@ class UsersWorld final : public plan::StepWorld {
     Value password(given_password);
     password.taint();
     config.map().at("users").map().at("step-given").set("password", std::move(password));
-    config.set("url", variable("TESTBED_RABBITMQ_URL"));
-    config.set("user", variable("TESTBED_RABBITMQ_USER"));
-    Value admin(variable("TESTBED_RABBITMQ_PASSWORD"));
+    config.set("url", testbed_variable("TESTBED_RABBITMQ_URL"));
+    config.set("user", testbed_variable("TESTBED_RABBITMQ_USER"));
+    Value admin(testbed_variable("TESTBED_RABBITMQ_PASSWORD"));
     admin.taint();
     config.set("password", std::move(admin));
     return config;
@@ -104,7 +88,7 @@ class UsersWorld final : public plan::StepWorld {
   }
   bool make_foreign() override { return false; }  // a user that is there is changed, not refused
   std::vector<std::string> secrets() override {
-    std::vector<std::string> all = {given_password, variable("TESTBED_RABBITMQ_PASSWORD")};
+    std::vector<std::string> all = {given_password, testbed_variable("TESTBED_RABBITMQ_PASSWORD")};
     for (const auto& [name, secret] : context_.vault()) all.emplace_back(secret.reveal());
     return all;
   }
@@ -112,7 +96,7 @@ class UsersWorld final : public plan::StepWorld {
   static std::string accepts(const std::string& user, const std::string& password) {
     AmqpDoor door;
     door.host = "127.0.0.1";
-    door.port = std::stoi(variable("TESTBED_RABBITMQ_AMQP_PORT"));
+    door.port = std::stoi(testbed_variable("TESTBED_RABBITMQ_AMQP_PORT"));
     door.vhost = "steps";
     door.user = user;
     door.password = Secret(password);
@@ -131,12 +115,13 @@ class UsersWorld final : public plan::StepWorld {
     EXPECT_TRUE(done) << done.error().what;
   }
   const plan::StepType type_ = rabbitmq_users_step();
-  plan::FakeContext context_{{.clock = &the_clock, .launcher = &launcher()}};
+  plan::FakeContext context_{{.clock = &the_clock, .launcher = &test_launcher()}};
   std::unique_ptr<HttpClient> http_ = make_http_client(the_clock);
-  Broker broker_ = *Broker::open(*http_, {.url = variable("TESTBED_RABBITMQ_URL"),
-                                          .user = variable("TESTBED_RABBITMQ_USER"),
-                                          .password = Secret(variable("TESTBED_RABBITMQ_PASSWORD")),
-                                          .ca_file = ""});
+  Broker broker_ =
+      *Broker::open(*http_, {.url = testbed_variable("TESTBED_RABBITMQ_URL"),
+                             .user = testbed_variable("TESTBED_RABBITMQ_USER"),
+                             .password = Secret(testbed_variable("TESTBED_RABBITMQ_PASSWORD")),
+                             .ca_file = ""});
 };
 
 LIFEBOAT_STEP_CONTRACT(RabbitmqUsersContract, [] { return std::make_unique<UsersWorld>(); });
@@ -210,7 +195,7 @@ TEST(RabbitmqUsers, ConfigurationsThatCannotWorkAreRefused) {
   EXPECT_THAT(world.type().make(both, world.context()).error().what,
               HasSubstr("both password and generate"));
   Value self = world.config();
-  self.map().at("users").set(variable("TESTBED_RABBITMQ_USER"), Value(Value::Map{}));
+  self.map().at("users").set(testbed_variable("TESTBED_RABBITMQ_USER"), Value(Value::Map{}));
   EXPECT_THAT(world.type().make(self, world.context()).error().what, HasSubstr("logs in as"));
 }
 

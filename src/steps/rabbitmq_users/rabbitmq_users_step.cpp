@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/bytes.h"
@@ -248,7 +249,10 @@ class RabbitmqUsersStep final : public plan::Step {
   // Into a virtual host that is the user's own, if it has one.
   Result<AmqpAnswer> log_in(const Operation& op, Broker& broker, const LiveBroker& live,
                             const std::string& name) {
-    TRY(AmqpDoor where, broker.amqp_door(op, config_.text("amqp")));
+    if (!door_) {  // the same for all users
+      TRY(door_, broker.amqp_door(op, config_.text("amqp")));
+    }
+    AmqpDoor where = *door_;
     TRY(const Value passwords, secrets(op));
     where.user = name;
     where.password = Secret(passwords.text(name));
@@ -332,6 +336,7 @@ class RabbitmqUsersStep final : public plan::Step {
   const Value config_;
   plan::StepContext& context_;
   std::unique_ptr<HttpClient> http_;
+  std::optional<AmqpDoor> door_;
 };
 
 Record user_fields() {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/testbed_variable.h"
 #include "client/postgres/connection.h"
 #include "client/process/launcher.h"
 #include "plan/step_contract.h"
@@ -22,9 +23,9 @@ using testing::HasSubstr;
 class SqlWorld final : public plan::StepWorld {
  public:
   SqlWorld() {
-    if (asked(variable("TESTBED_POSTGRES_URL"),
+    if (asked(testbed_variable("TESTBED_POSTGRES_URL"),
               "SELECT count(*) FROM pg_database WHERE datname = 'step_sql'") == "0") {
-      asked(variable("TESTBED_POSTGRES_URL"), "CREATE DATABASE step_sql");
+      asked(testbed_variable("TESTBED_POSTGRES_URL"), "CREATE DATABASE step_sql");
     }
     ask("DROP TABLE IF EXISTS numbers, victim");
     ask("DROP SCHEMA IF EXISTS lifeboat CASCADE");
@@ -43,7 +44,7 @@ class SqlWorld final : public plan::StepWorld {
                "all": "SELECT json_agg(n) FROM numbers WHERE n < 3", "none": "SELECT NULL"},
       "outputs": {"largest": "integer", "word": "string", "all": "list", "none": "any"}})");
     config->set("url", url());
-    config->set("password", Value(variable("TESTBED_POSTGRES_PASSWORD")).taint());
+    config->set("password", Value(testbed_variable("TESTBED_POSTGRES_PASSWORD")).taint());
     return *std::move(config);
   }
   plan::FakeContext& context() override { return context_; }
@@ -55,16 +56,12 @@ class SqlWorld final : public plan::StepWorld {
   }
   void alter() override { ask("DELETE FROM numbers WHERE n = 5"); }
   bool make_foreign() override { return false; }  // statements have no place that could be taken
-  std::vector<std::string> secrets() override { return {variable("TESTBED_POSTGRES_PASSWORD")}; }
-
-  static std::string variable(const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    if (value != nullptr) return value;
-    std::cerr << name << " is not set: run me through `testbed/with postgres -- ...`\n";
-    std::exit(1);
+  std::vector<std::string> secrets() override {
+    return {testbed_variable("TESTBED_POSTGRES_PASSWORD")};
   }
+
   static std::string url() {
-    const std::string base = variable("TESTBED_POSTGRES_URL");
+    const std::string base = testbed_variable("TESTBED_POSTGRES_URL");
     return base.substr(0, base.rfind('/')) + "/step_sql";
   }
   std::string ask(const std::string& statement) { return asked(url(), statement); }
@@ -82,7 +79,8 @@ class SqlWorld final : public plan::StepWorld {
 
  private:
   std::string asked(const std::string& where, const std::string& statement) const {
-    const auto address = postgres::parse_url(where, Secret(variable("TESTBED_POSTGRES_PASSWORD")));
+    const auto address =
+        postgres::parse_url(where, Secret(testbed_variable("TESTBED_POSTGRES_PASSWORD")));
     auto connection = Connection::open(op(), *address);
     const auto rows = connection ? (*connection)->execute(op(), statement)
                                  : Result<postgres::Rows>(fail(connection.error()));

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "base/fake_clock.h"
+#include "base/testbed_variable.h"
 #include "client/postgres/connection.h"
 #include "plan/fake_context.h"
 #include "plan/step_contract.h"
@@ -18,19 +19,11 @@ using plan::State;
 using testing::HasSubstr;
 using testing::Not;
 
-std::string required(const char* name) {
-  const char* value = std::getenv(name);
-  if (value != nullptr) return value;
-  std::cerr << "wait_step_e2e: " << name
-            << " is not set: run me through `testbed/with postgres=TESTBED_POSTGRES_ -- ...`\n";
-  std::exit(1);
-}
-
 // A database whose one row says whether it is ready.
 class WaitSqlWorld final : public plan::StepWorld {
  public:
   WaitSqlWorld() {
-    const std::string server = required("TESTBED_POSTGRES_URL");
+    const std::string server = testbed_variable("TESTBED_POSTGRES_URL");
     if (asked(server, "SELECT count(*) FROM pg_database WHERE datname = 'step_wait'") == "0") {
       asked(server, "CREATE DATABASE step_wait");
     }
@@ -42,7 +35,7 @@ class WaitSqlWorld final : public plan::StepWorld {
   Value config() override {
     Value sql;
     sql.set("url", url_);
-    sql.set("password", Value(required("TESTBED_POSTGRES_PASSWORD")).taint());
+    sql.set("password", Value(testbed_variable("TESTBED_POSTGRES_PASSWORD")).taint());
     sql.set("query", "SELECT yes FROM ready");
     Value config;
     config.set("sql", sql);
@@ -56,12 +49,15 @@ class WaitSqlWorld final : public plan::StepWorld {
   }
   void alter() override { asked(url_, "UPDATE ready SET yes = false"); }
   bool make_foreign() override { return false; }  // it changes nothing that could be anybody's
-  std::vector<std::string> secrets() override { return {required("TESTBED_POSTGRES_PASSWORD")}; }
+  std::vector<std::string> secrets() override {
+    return {testbed_variable("TESTBED_POSTGRES_PASSWORD")};
+  }
 
  private:
   std::string asked(const std::string& where, const std::string& statement) const {
     const Operation op{&clock_};
-    const auto address = postgres::parse_url(where, Secret(required("TESTBED_POSTGRES_PASSWORD")));
+    const auto address =
+        postgres::parse_url(where, Secret(testbed_variable("TESTBED_POSTGRES_PASSWORD")));
     auto connection = postgres::Connection::open(op, *address);
     const auto rows = connection ? (*connection)->execute(op, statement)
                                  : Result<postgres::Rows>(fail(connection.error()));
@@ -87,7 +83,7 @@ class WaitForSql : public testing::Test {
     Value secret(password);
     secret.taint();
     Value sql;
-    sql.set("url", required("TESTBED_POSTGRES_URL"));
+    sql.set("url", testbed_variable("TESTBED_POSTGRES_URL"));
     sql.set("password", secret);
     if (!query.empty()) sql.set("query", query);
     Value config;
@@ -97,7 +93,7 @@ class WaitForSql : public testing::Test {
     EXPECT_TRUE(made) << (made ? "" : made.error().what);
     return *std::move(made);
   }
-  std::string password() const { return required("TESTBED_POSTGRES_PASSWORD"); }
+  std::string password() const { return testbed_variable("TESTBED_POSTGRES_PASSWORD"); }
 
   FakeClock clock_;  // waits pass at once
   Operation op_{&clock_};
