@@ -3,14 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 namespace lifeboat::store {
 namespace {
 
 constexpr std::string_view scheme = "s3://";
+constexpr int put_attempts = 3;
 constexpr const char* shape_hint =
     "write s3://BUCKET/PREFIX, and behind it what is not found elsewhere: "
-    "?region=eu-west-1&endpoint=https://HOST&style=path&ca_file=PATH";
+    "?region=eu-west-1&endpoint=https://HOST&style=path&ca_file=/PATH";
 
 tl::unexpected<Error> bad_place(const std::string& what) {
   return fail(Error::Kind::invalid, what, shape_hint, Error::Code::usage);
@@ -23,8 +25,8 @@ Result<void> apply_parameter(std::string_view word, s3::Address& address, std::s
   if (name == "region" && !value.empty()) {
     address.region = value;
   } else if (name == "endpoint" && !value.empty()) {
-    address.endpoint = value;
-  } else if (name == "ca_file" && !value.empty()) {
+    TRY(address.endpoint, aws::read_endpoint(value));
+  } else if (name == "ca_file" && value.starts_with('/')) {
     address.ca_file = value;
   } else if (name == "style" && (value == "path" || value == "host")) {
     style = value;
@@ -34,49 +36,35 @@ Result<void> apply_parameter(std::string_view word, s3::Address& address, std::s
   return {};
 }
 
-// The bytes of one object, owned by a store that is made of them.
-class OwningS3Store final : public Store {
- public:
-  OwningS3Store(const S3Place& place, Launcher& launcher, const Clock& clock)
-      : http_(make_http_client(clock)),
-        credentials_(aws::find_credentials({http_.get(), &launcher, &clock})),
-        store_({.address = place.address,
-                .http = http_.get(),
-                .credentials = credentials_.get(),
-                .clock = &clock,
-                .random = &random_},
-               place.prefix) {}
-
-  Result<Put> put(const Operation& op, const std::string& name, ByteView bytes) override {
-    return store_.put(op, name, bytes);
-  }
-  Result<Bytes> get(const Operation& op, const std::string& name,
-                    std::optional<Range> range) override {
-    return store_.get(op, name, range);
-  }
-  Result<std::uint64_t> size(const Operation& op, const std::string& name) override {
-    return store_.size(op, name);
-  }
-  Result<void> remove(const Operation& op, const std::string& name) override {
-    return store_.remove(op, name);
-  }
-  Result<std::vector<std::string>> list(const Operation& op, const std::string& prefix) override {
-    return store_.list(op, prefix);
-  }
-  std::string describe() const override { return store_.describe(); }
-
- private:
-  SystemRandom random_;
-  std::unique_ptr<HttpClient> http_;
-  std::unique_ptr<aws::CredentialSource> credentials_;
-  S3Store store_;
+// What a store in a bucket stands on, in a base of its own: made before the store, ended after it.
+struct Ground {
+  Ground(Launcher& launcher, const Clock& clock)
+      : http(make_http_client(clock)),
+        credentials(aws::find_credentials({http.get(), &launcher, &clock})) {}
+  SystemRandom random;
+  std::unique_ptr<HttpClient> http;
+  std::unique_ptr<aws::CredentialSource> credentials;
 };
 
-}  // namespace
+class OwningS3Store final : private Ground, public S3Store {
+ public:
+  OwningS3Store(const S3Place& place, Launcher& launcher, const Clock& clock)
+      : Ground(launcher, clock),
+        S3Store({.address = place.address,
+                 .http = http.get(),
+                 .credentials = credentials.get(),
+                 .clock = &clock,
+                 .random = &random},
+                place.prefix) {}
+};
 
-bool is_s3_place(const std::string& place) { return place.starts_with(scheme); }
+// As names of objects, and capital letters too: the bucket may have other uses.
+bool is_prefix(std::string prefix) {
+  for (char& c : prefix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return check_name("below/" + prefix).has_value();
+}
 
-Result<S3Place> parse_s3_place(const std::string& place, const aws::Variables& variables) {
+Result<S3Place> read_place(const std::string& place, const aws::Variables& variables) {
   if (place.find('@') != std::string::npos) {  // not shown: it may be a key
     return bad_place("the address of a bucket has no login in it: credentials are found elsewhere");
   }
@@ -92,7 +80,7 @@ Result<S3Place> parse_s3_place(const std::string& place, const aws::Variables& v
   const bool fits = !made.address.bucket.empty() &&
                     made.address.bucket.find_first_not_of(
                         "abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string::npos &&
-                    (made.prefix.empty() || check_name(made.prefix));
+                    (made.prefix.empty() || is_prefix(made.prefix));
   if (!fits) return bad_place("'" + printable(place) + "' is not the address of a bucket");
   if (!made.prefix.empty()) made.prefix += '/';
   std::string style;
@@ -105,31 +93,52 @@ Result<S3Place> parse_s3_place(const std::string& place, const aws::Variables& v
   s3::Address& address = made.address;
   if (address.region.empty()) address.region = aws::find_region(variables);
   if (address.region.empty()) address.region = "us-east-1";
-  if (address.endpoint.empty()) address.endpoint = aws::find_endpoint(variables, "s3");
-  const bool at_aws = address.endpoint.empty();
-  if (at_aws) address.endpoint = fmt::format("https://s3.{}.amazonaws.com", address.region);
-  while (address.endpoint.ends_with('/')) address.endpoint.pop_back();
+  if (address.ca_file.empty()) address.ca_file = aws::find_ca_file(variables);
+  bool at_aws = false;
+  if (address.endpoint.empty()) {
+    TRY(aws::Endpoint found, aws::find_endpoint(variables, "s3", address.region));
+    address.endpoint = std::move(found.url);
+    at_aws = found.of_aws;
+  }
   // A certificate for *.s3.region.amazonaws.com does not cover a bucket with a dot in its name.
   const bool dotted = address.bucket.find('.') != std::string::npos;
   address.path_style = style.empty() ? !at_aws || dotted : style == "path";
-  if (!address.endpoint.starts_with("http://") && !address.endpoint.starts_with("https://")) {
-    return bad_place("endpoint '" + printable(address.endpoint) + "' is no http or https URL");
-  }
   return made;
 }
 
+}  // namespace
+
+bool is_s3_place(const std::string& place) { return place.starts_with(scheme); }
+
+Result<S3Place> parse_s3_place(const std::string& place, const aws::Variables& variables) {
+  auto made = read_place(place, variables);
+  if (made) return made;
+  Error error = std::move(made).error();
+  if (error.hint.empty()) error.hint = shape_hint;
+  error.code = Error::Code::usage;
+  return fail(std::move(error));
+}
+
+// Tried again: what was taken and is not there (removed meanwhile, or an old answer), and an upload
+// in parts that somebody ended.
 Result<Put> S3Store::put(const Operation& op, const std::string& name, ByteView bytes) {
   TRY_DO(check_name(name));
-  TRY(const s3::Written written, bucket_.put_if_absent(op, prefix_ + name, bytes));
-  if (written == s3::Written::created) return Put::created;
-  // Perhaps our own, whose answer was lost.
-  auto there = bucket_.get(op, prefix_ + name);
-  if (!there && there.error().kind == Error::Kind::not_found) {
-    return fail(Error::Kind::unavailable, describe() + ": " + name + " is taken, and not there",
-                "a removed object of that name may still be around: try again");
+  const auto is_gone = [](const auto& answer) {
+    return !answer && answer.error().kind == Error::Kind::not_found;
+  };
+  for (int attempt = 1; attempt <= put_attempts; ++attempt) {
+    const auto written = bucket_.put_if_absent(op, prefix_ + name, bytes);
+    if (is_gone(written)) continue;
+    if (!written) return fail(written.error());
+    if (*written == s3::Written::created) return Put::created;
+    // Perhaps our own, whose answer was lost.
+    const auto there = bucket_.get(op, prefix_ + name);
+    if (is_gone(there)) continue;
+    if (!there) return fail(there.error());
+    return std::ranges::equal(*there, bytes) ? Put::created : Put::exists;
   }
-  TRY(const Bytes found, std::move(there));
-  return std::ranges::equal(found, bytes) ? Put::created : Put::exists;
+  return fail(Error::Kind::unavailable, describe() + ": " + name + " is taken, and not there",
+              "a removed object of that name may still be around: try again");
 }
 
 Result<Bytes> S3Store::get(const Operation& op, const std::string& name,

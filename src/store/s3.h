@@ -3,8 +3,9 @@
 //   s3://BUCKET/PREFIX?region=eu-west-1&endpoint=https://s3.example.com&style=path&ca_file=PATH
 //
 // All behind the `?` may be left out: region and endpoint come from where AWS's tools find them,
-// buckets are addressed by host name at AWS and by path elsewhere. Credentials are never part of
-// the address; they are found as client/aws/credentials.h says, and renewed while we work.
+// buckets are addressed by host name at AWS and by path elsewhere; without ca_file AWS_CA_BUNDLE
+// counts. Credentials are never part of the address; they are found as client/aws/credentials.h
+// says, and renewed while we work.
 //
 // put() is a conditional write (If-None-Match: *): a server that ignores the condition would let
 // two writers have one name, so prove_put_if_absent() is asked before a bucket is used for a
@@ -31,7 +32,7 @@ struct S3Place {
 // Errors: invalid (usage), with what an address looks like.
 Result<S3Place> parse_s3_place(const std::string& place, const aws::Variables& variables);
 
-class S3Store final : public Store {
+class S3Store : public Store {
  public:
   S3Store(s3::BucketSetup setup, std::string prefix)
       : bucket_(std::move(setup)), prefix_(std::move(prefix)) {}

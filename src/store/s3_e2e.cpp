@@ -11,10 +11,10 @@ namespace {
 StoreMaker bucket_of(const std::string& name, const std::string& prefix) {
   return {name, [prefix] {
             static std::atomic<int> made = 0;
-            auto ground = std::make_shared<Ground>(prefix);
+            auto bench = std::make_shared<Bench>(prefix);
             const std::string below =
                 "contract-" + std::to_string(getpid()) + "-" + std::to_string(++made) + "/";
-            return StoreWorld{ground, std::make_unique<S3Store>(ground->setup, below)};
+            return StoreWorld{bench, std::make_unique<S3Store>(bench->setup, below)};
           }};
 }
 
@@ -31,8 +31,8 @@ Bytes noise(std::size_t size) {
 
 class RealBucket : public testing::TestWithParam<std::string> {
  protected:
-  Ground ground{GetParam()};
-  S3Store store{ground.setup, "real-" + std::to_string(getpid()) + "/"};
+  Bench bench{GetParam()};
+  S3Store store{bench.setup, "real-" + std::to_string(getpid()) + "/"};
 };
 
 TEST_P(RealBucket, ALargeObjectTravelsInPartsAndItsNameIsTakenOnce) {
@@ -56,7 +56,7 @@ TEST_P(RealBucket, WritersThatRaceForANameHaveOneWinner) {
 }
 
 TEST_P(RealBucket, ABucketThatIsNotThereIsNamed) {
-  auto setup = ground.setup;
+  auto setup = bench.setup;
   setup.address.bucket = "nobody-made-this";
   S3Store absent(setup, "");
   const auto answer = absent.put(op, "config", noise(10));
@@ -72,10 +72,10 @@ INSTANTIATE_TEST_SUITE_P(Servers, RealBucket,
                          });
 
 TEST(S3Servers, AWrongKeyIsDeniedByName) {
-  Ground ground("TESTBED_S3_");
+  Bench bench("TESTBED_S3_");
   FixedCredentials wrong({"testbed", Secret("not the key"), Secret()});
-  ground.setup.credentials = &wrong;
-  S3Store store(ground.setup, "");
+  bench.setup.credentials = &wrong;
+  S3Store store(bench.setup, "");
   const auto answer = store.get(op, "config");
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().kind, Error::Kind::denied);

@@ -20,9 +20,9 @@ Bytes noise(std::size_t size) {
 
 class S3Faults : public testing::Test {
  protected:
-  S3Faults() : ground("TESTBED_S3_", "FAULTY_URL") {
-    ground.setup.first_pause = std::chrono::milliseconds(1);
-    ground.setup.stall = std::chrono::seconds(1);
+  S3Faults() : bench("TESTBED_S3_", "FAULTY_URL") {
+    bench.setup.first_pause = std::chrono::milliseconds(1);
+    bench.setup.stall = std::chrono::seconds(1);
     prefix = "faults-" + std::to_string(getpid()) + "-" +
              testing::UnitTest::GetInstance()->current_test_info()->name() + "/";
     for (char& c : prefix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -30,21 +30,21 @@ class S3Faults : public testing::Test {
   }
   ~S3Faults() override { script("[]"); }
 
-  S3Store store() { return {ground.setup, prefix}; }
+  S3Store store() { return {bench.setup, prefix}; }
   // What the proxy is to do; see there.
   void script(const std::string& rules) {
     HttpRequest request;
     request.method = "PUT";
-    request.url = ground.setup.address.endpoint + "/.script";
+    request.url = bench.setup.address.endpoint + "/.script";
     request.body = rules;
-    const auto done = ground.http->send(op, request);
+    const auto done = bench.http->send(op, request);
     ASSERT_TRUE(done && done->ok()) << (done ? done->body : done.error().what);
   }
   // How often the first rule has struck.
   std::int64_t struck() {
     HttpRequest request;
-    request.url = ground.setup.address.endpoint + "/.script";
-    const auto answer = ground.http->send(op, request);
+    request.url = bench.setup.address.endpoint + "/.script";
+    const auto answer = bench.http->send(op, request);
     const auto counts = answer ? parse_json(answer->body) : Result<Value>(Value());
     return counts && counts->is(Value::Type::list) && !counts->list().empty()
                ? counts->list().front().integer("struck", 0)
@@ -54,11 +54,11 @@ class S3Faults : public testing::Test {
     const auto done = store().put(op, name, bytes);
     ASSERT_TRUE(done) << done.error().what;
     EXPECT_EQ(*done, Put::created);
-    Ground plain("TESTBED_S3_");
+    Bench plain("TESTBED_S3_");
     EXPECT_EQ(S3Store(plain.setup, prefix).get(op, name).value_or(Bytes()), bytes);
   }
 
-  Ground ground;
+  Bench bench;
   std::string prefix;
   const Bytes small = noise(1000), large = noise((11u << 20) + 5);
 };
@@ -108,8 +108,8 @@ TEST_F(S3Faults, C5AConflictIsAskedAgainAndATakenNameIsNot) {
 
 // Before moto, which checks no signatures: the condition is a part of what is signed.
 TEST_F(S3Faults, C6AServerThatKnowsNoConditionsIsRefused) {
-  Ground moto("TESTBED_MOTO_", "FAULTY_URL");
-  std::swap(ground.setup.address, moto.setup.address);
+  Bench moto("TESTBED_MOTO_", "FAULTY_URL");
+  std::swap(bench.setup.address, moto.setup.address);
   script(R"([{"method": "PUT", "fault": "drop_condition", "times": -1}])");
   auto faulty = store();
   const auto proof = prove_put_if_absent(op, faulty, 8, "attempt");
@@ -130,7 +130,7 @@ TEST_F(S3Faults, C9AClockThatIsOffIsCorrectedByTheServers) {
     }
   };
   const SkewedClock an_hour_behind;
-  ground.setup.clock = &an_hour_behind;
+  bench.setup.clock = &an_hour_behind;
   stored("config", small);
 }
 
@@ -171,7 +171,7 @@ TEST_F(S3Faults, B5AShortListIsTakenForWhatItIs) {
 }
 
 TEST_F(S3Faults, AServerThatIsGoneIsUnavailableAndNamed) {
-  ground.setup.attempts = 3;
+  bench.setup.attempts = 3;
   script(R"([{"fault": "refuse", "times": -1}])");
   const auto gone = store().get(op, "config");
   script("[]");

@@ -21,6 +21,7 @@ using Kind = Error::Kind;
 using Found = Result<std::optional<Credentials>>;
 
 constexpr auto renew_before = std::chrono::minutes(5);
+constexpr auto look_again_after = std::chrono::seconds(20);
 constexpr int deepest_chain = 8;  // of profiles that take on each other's roles
 
 std::string setting(const Profile& profile, const char* name) {
@@ -149,34 +150,40 @@ class ProfileChain {
   const Profiles all_;
 };
 
-Result<Credentials> look_everywhere(const Operation& op, const Surroundings& around) {
-  const Variables& variables = around.variables;
-  TRY(auto found, from_environment(variables));
-  if (found) return *std::move(found);
-  const std::string profile = profile_name(variables);
+Found from_profile(const Operation& op, const Surroundings& around) {
+  const std::string profile = profile_name(around.variables);
   ProfileChain profiles(op, around);
-  TRY(found, profiles.find(profile));
-  if (found) return *std::move(found);
-  const bool named = !variables("AWS_PROFILE").empty() || !variables("AWS_DEFAULT_PROFILE").empty();
-  if (named && !profiles.knows(profile)) {
+  if (names_profile(around.variables) && !profiles.knows(profile)) {
     return fail(Kind::denied, "there is no profile " + printable(profile),
                 "AWS_PROFILE names one of ~/.aws/config or ~/.aws/credentials");
   }
-  const std::string token = variables("AWS_WEB_IDENTITY_TOKEN_FILE");
-  if (!token.empty()) {
-    const Role role{variables("AWS_ROLE_ARN"), variables("AWS_ROLE_SESSION_NAME"), "", ""};
-    TRY(found, from_token_file(op, around, token, role));
-    if (found) return *std::move(found);
+  return profiles.find(profile);
+}
+
+Found from_web_identity(const Operation& op, const Surroundings& around) {
+  const std::string token = around.variables("AWS_WEB_IDENTITY_TOKEN_FILE");
+  if (token.empty()) return std::nullopt;
+  return from_token_file(
+      op, around, token,
+      {around.variables("AWS_ROLE_ARN"), around.variables("AWS_ROLE_SESSION_NAME"), "", ""});
+}
+
+Result<Credentials> look_everywhere(const Operation& op, const Surroundings& around) {
+  TRY(auto found, from_environment(around.variables));
+  // Who names a profile means it; who does not, in a pod, means the pod's own role.
+  const bool named = names_profile(around.variables);
+  for (const auto place :
+       {named ? &from_profile : &from_web_identity, named ? &from_web_identity : &from_profile,
+        &from_container, &from_instance}) {
+    if (found) break;
+    TRY(found, place(op, around));
   }
-  TRY(found, from_container(op, around));
-  if (found) return *std::move(found);
-  TRY(found, from_instance(op, around));
   if (found) return *std::move(found);
   return fail(
       Kind::denied,
       fmt::format("no AWS credentials: neither AWS_ACCESS_KEY_ID, profile {}, a web identity, "
                   "a container's nor an instance's",
-                  printable(profile)),
+                  printable(profile_name(around.variables))),
       "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
 }
 
@@ -184,21 +191,27 @@ class FoundCredentials final : public CredentialSource {
  public:
   explicit FoundCredentials(Surroundings around) : around_(std::move(around)) {}
 
+  // One thread asks, and the lock is held while it does: the others need the answer too, and a
+  // token service is not to be asked by all of them at once.
   Result<Credentials> get(const Operation& op) override {
     MutexLock lock(mutex_);
+    const auto now = around_.clock->boot();
     if (known_ && lasts(*known_, renew_before)) return *known_;
+    const bool good = known_ && lasts(*known_, std::chrono::seconds(0));
+    if (good && now < next_look_) return *known_;
+    next_look_ = now + look_again_after;
     auto found = look_everywhere(op, around_);
     if (found) {
       known_ = *found;
       return found;
     }
     // Somebody may be away for a moment, and what we have is good for as long.
-    if (known_ && lasts(*known_, std::chrono::seconds(0))) return *known_;
+    if (good) return *known_;
     return found;
   }
-  void forget() override {
+  void forget(const std::string& access_key) override {
     MutexLock lock(mutex_);
-    known_.reset();
+    if (known_ && known_->access_key == access_key) known_.reset();
   }
 
  private:
@@ -209,6 +222,7 @@ class FoundCredentials final : public CredentialSource {
   const Surroundings around_;
   Mutex mutex_;
   std::optional<Credentials> known_ GUARDED_BY(mutex_);
+  std::chrono::nanoseconds next_look_ GUARDED_BY(mutex_){};  // while what is known is good
 };
 
 Profile own_profile(const Variables& variables) {
@@ -237,14 +251,29 @@ std::string find_region(const Variables& variables) {
   return setting(own_profile(variables), "region");
 }
 
-std::string find_endpoint(const Variables& variables, const std::string& service) {
+Result<Endpoint> find_endpoint(const Variables& variables, const std::string& service,
+                               const std::string& region) {
   std::string upper = service;
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  for (const std::string& variable :
-       {"AWS_ENDPOINT_URL_" + upper, std::string("AWS_ENDPOINT_URL")}) {
-    if (std::string endpoint = variables(variable); !endpoint.empty()) return endpoint;
+  std::string named = variables("AWS_ENDPOINT_URL_" + upper);
+  if (named.empty()) named = variables("AWS_ENDPOINT_URL");
+  if (named.empty()) named = setting(own_profile(variables), "endpoint_url");
+  if (!named.empty()) {
+    TRY(std::string url, read_endpoint(named));
+    return Endpoint{std::move(url), false};
   }
-  return setting(own_profile(variables), "endpoint_url");
+  constexpr const char* letters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  if (region.empty() || region.find_first_not_of(letters) != std::string::npos) {
+    return fail(Kind::invalid, "'" + printable(region) + "' is no region of AWS",
+                "one looks like eu-west-1");
+  }
+  const char* domain = region.starts_with("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+  return Endpoint{fmt::format("https://{}.{}.{}", service, region, domain), true};
+}
+
+std::string find_ca_file(const Variables& variables) {
+  const std::string named = variables("AWS_CA_BUNDLE");
+  return named.empty() ? setting(own_profile(variables), "ca_bundle") : named;
 }
 
 }  // namespace lifeboat::aws

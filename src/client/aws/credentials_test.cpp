@@ -1,4 +1,4 @@
-// The chain of places against scripted answers; against moto's STS: bucket_e2e.cpp.
+// The chain of places against scripted answers; against moto's token service: store/s3_e2e.cpp.
 #include "client/aws/credentials.h"
 
 #include <gmock/gmock.h>
@@ -9,6 +9,7 @@
 
 #include "base/fake_clock.h"
 #include "base/temporary_folder.h"
+#include "client/process/test_launcher.h"
 
 namespace lifeboat::aws {
 namespace {
@@ -53,7 +54,7 @@ class CredentialsTest : public testing::Test {
     std::ofstream(home.path() + "/.aws/" + name) << text;
   }
   Surroundings around() {
-    return {&http, nullptr, &clock, [this](const std::string& name) {
+    return {&http, &test_launcher(), &clock, [this](const std::string& name) {
               const auto found = variables.find(name);
               return found == variables.end() ? std::string() : found->second;
             }};
@@ -141,6 +142,55 @@ TEST_F(CredentialsTest, AServiceAccountOfKubernetesShowsItsToken) {
   EXPECT_TRUE(http.seen[0].secret_headers.empty());
 }
 
+TEST_F(CredentialsTest, APodsOwnRoleGoesBeforeTheDefaultProfileAndAfterANamedOne) {
+  std::ofstream(home.path() + "/token") << "jwt";
+  set("AWS_WEB_IDENTITY_TOKEN_FILE", home.path() + "/token");
+  set("AWS_ROLE_ARN", "arn:aws:iam::1:role/backup");
+  write("credentials",
+        "[default]\naws_access_key_id=FILE\naws_secret_access_key=f\n"
+        "[ops]\naws_access_key_id=OPS\naws_secret_access_key=f\n");
+  http.answer = [](const HttpRequest&) { return response(200, sts_answer("POD", "")); };
+  EXPECT_EQ(key(), "POD");
+  set("AWS_PROFILE", "ops");
+  EXPECT_EQ(key(), "OPS");
+}
+
+TEST_F(CredentialsTest, AProgramMayGiveThem) {
+  write("config",
+        "[default]\ncredential_process = printf '%s' "
+        "'{\"Version\":1,\"AccessKeyId\":\"TOLD\",\"SecretAccessKey\":\"s\"}'\n"
+        "[profile bad]\ncredential_process = echo hush\n"
+        "[profile gone]\ncredential_process = /nowhere/to/be/found\n");
+  EXPECT_EQ(key(), "TOLD");
+  set("AWS_PROFILE", "bad");
+  EXPECT_THAT(key(), HasSubstr("credential_process of profile bad printed no credentials"));
+  EXPECT_EQ(key().find("hush"), std::string::npos);
+  set("AWS_PROFILE", "gone");
+  EXPECT_THAT(key(), HasSubstr("credential_process of profile gone"));
+}
+
+TEST_F(CredentialsTest, TheTokenServiceIsAskedWhereAwsToolsAskIt) {
+  write("config",
+        "[default]\nrole_arn=arn:aws:iam::1:role/ops\ncredential_source=Environment\n"
+        "ca_bundle=/etc/corp.pem\nendpoint_url=https://aws.example.com:443/\n");
+  set("AWS_PROFILE", "default");
+  set("AWS_ACCESS_KEY_ID", "ENV");
+  set("AWS_SECRET_ACCESS_KEY", "e");
+  http.answer = [](const HttpRequest&) { return response(200, sts_answer("ROLE", "")); };
+  EXPECT_EQ(key(), "ENV") << "keys of the environment come before any profile";
+  ASSERT_TRUE(http.seen.empty());
+  write("config",
+        "[default]\nrole_arn=arn:aws:iam::1:role/ops\nsource_profile=keys\n"
+        "ca_bundle=/etc/corp.pem\nendpoint_url=https://aws.example.com:443/\n"
+        "[profile keys]\naws_access_key_id=BASE\naws_secret_access_key=f\n");
+  set("AWS_ACCESS_KEY_ID", "");
+  set("AWS_SECRET_ACCESS_KEY", "");
+  EXPECT_EQ(key(), "ROLE");
+  ASSERT_EQ(http.seen.size(), 1U);
+  EXPECT_EQ(http.seen[0].url, "https://aws.example.com/");
+  EXPECT_EQ(http.seen[0].ca_file, "/etc/corp.pem");
+}
+
 TEST_F(CredentialsTest, AContainerIsAskedOnlyWhereNobodyElseListens) {
   set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://metadata.example/creds");
   EXPECT_THAT(key(), HasSubstr("without encryption"));
@@ -182,12 +232,17 @@ TEST_F(CredentialsTest, TheyAreRenewedBeforeTheyEndAndAfterARefusal) {
   EXPECT_EQ(source->get(op)->access_key, "KEY1");
   clock.advance(std::chrono::minutes(6));
   EXPECT_EQ(source->get(op)->access_key, "KEY2");
-  source->forget();
+  source->forget("KEY1");  // somebody who comes late with what was renewed long ago
+  EXPECT_EQ(source->get(op)->access_key, "KEY2");
+  source->forget("KEY2");
   EXPECT_EQ(source->get(op)->access_key, "KEY3");
   // Nobody answers for a while: what is known is good to its end.
   http.answer = [](const HttpRequest&) { return fail(Error::Kind::unavailable, "away"); };
+  http.seen.clear();
   clock.advance(std::chrono::minutes(57));
   EXPECT_EQ(source->get(op)->access_key, "KEY3");
+  EXPECT_EQ(source->get(op)->access_key, "KEY3");
+  EXPECT_EQ(http.seen.size(), 1U) << "not with every request";
   clock.advance(std::chrono::minutes(5));
   EXPECT_FALSE(source->get(op));
 }

@@ -1,11 +1,11 @@
 #include "client/aws/profiles.h"
 
 #include <fstream>
-#include <iterator>
 
 namespace lifeboat::aws {
 namespace {
 
+constexpr std::size_t file_bytes_most = 1u << 20;
 constexpr std::string_view blanks = " \t\r";
 
 std::string_view stripped(std::string_view text) {
@@ -16,7 +16,10 @@ std::string_view stripped(std::string_view text) {
 
 std::string whole_file(const std::string& path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string text(file_bytes_most, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
 }
 
 // "" for a section that holds no profile.
@@ -72,6 +75,10 @@ std::string profile_name(const Variables& variables) {
     if (std::string named = variables(variable); !named.empty()) return named;
   }
   return "default";
+}
+
+bool names_profile(const Variables& variables) {
+  return !variables("AWS_PROFILE").empty() || !variables("AWS_DEFAULT_PROFILE").empty();
 }
 
 }  // namespace lifeboat::aws

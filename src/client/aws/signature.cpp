@@ -70,6 +70,21 @@ Id signing_key(const Credentials& credentials, const std::string& day, const Sco
 
 }  // namespace
 
+Result<std::string> read_endpoint(const std::string& url) {
+  const auto parts = parse_url(url);
+  const bool web = parts && (parts->scheme == "https" || parts->scheme == "http");
+  if (!web || parts->host.empty() || !parts->user.empty() || !parts->password.empty() ||
+      (parts->path != "/" && !parts->path.empty()) ||
+      url.find_first_of("?#") != std::string::npos) {
+    return fail(Error::Kind::invalid,
+                fmt::format("endpoint {}: not https://HOST or https://HOST:PORT", shown_url(url)));
+  }
+  const int usual = parts->scheme == "https" ? 443 : 80;
+  std::string endpoint = parts->scheme + "://" + parts->host;
+  if (parts->port != usual) endpoint += ":" + std::to_string(parts->port);
+  return endpoint;
+}
+
 std::string amz_date(WallTime time) {
   std::string text = rfc3339(time).substr(0, 19);
   std::erase_if(text, [](char c) { return c == '-' || c == ':'; });

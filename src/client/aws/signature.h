@@ -31,7 +31,7 @@ struct Scope {
 
 struct ApiRequest {
   std::string method = "GET";
-  std::string endpoint = {};  // "https://host" or "https://host:port"
+  std::string endpoint = {};  // as read_endpoint() answers it
   std::string path = "/";
   std::map<std::string, std::string> query = {};
   std::map<std::string, std::string> headers = {};  // names in lower case
@@ -41,6 +41,11 @@ struct ApiRequest {
 // The HTTP request that carries the signature; valid for some minutes from `now`.
 HttpRequest signed_request(const ApiRequest& request, const Credentials& credentials,
                            const Scope& scope, WallTime now);
+
+// The endpoint of a URL that people wrote: scheme, host, and the port unless it is the scheme's
+// own, which is what an HTTP client names and thus what is signed. Errors: invalid (not http or
+// https; a path, a login or a query in it).
+Result<std::string> read_endpoint(const std::string& url);
 
 // "20261126T011500Z"
 std::string amz_date(WallTime time);

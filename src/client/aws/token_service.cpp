@@ -16,11 +16,6 @@ std::string region_of(const Surroundings& around) {
   return region.empty() ? "us-east-1" : region;
 }
 
-std::string endpoint_of_service(const Surroundings& around) {
-  const std::string named = find_endpoint(around.variables, "sts");
-  return named.empty() ? fmt::format("https://sts.{}.amazonaws.com", region_of(around)) : named;
-}
-
 std::string form(std::map<std::string, std::string> fields, const Role& role) {
   fields["Version"] = "2011-06-15";
   fields["RoleArn"] = role.arn;
@@ -61,30 +56,32 @@ Result<Credentials> read_answer(const HttpResponse& response, const Role& role,
 
 Result<Credentials> assume_role(const Operation& op, const Surroundings& around, const Role& role,
                                 const Credentials& caller) {
-  const std::string body = form({{"Action", "AssumeRole"}}, role);
-  const std::string endpoint = endpoint_of_service(around);
-  const HttpRequest request =
+  const std::string body = form({{"Action", "AssumeRole"}}, role), region = region_of(around);
+  TRY(const Endpoint endpoint, find_endpoint(around.variables, "sts", region));
+  HttpRequest request =
       signed_request({.method = "POST",
-                      .endpoint = endpoint,
+                      .endpoint = endpoint.url,
                       .headers = {{"content-type", "application/x-www-form-urlencoded"}},
                       .body = as_bytes(std::string_view(body))},
-                     caller, {region_of(around), "sts"}, around.clock->wall());
+                     caller, {region, "sts"}, around.clock->wall());
+  request.ca_file = find_ca_file(around.variables);
   TRY(const HttpResponse response, around.http->send(op, request));
-  return read_answer(response, role, endpoint);
+  return read_answer(response, role, endpoint.url);
 }
 
 Result<Credentials> assume_role_with_token(const Operation& op, const Surroundings& around,
                                            const Role& role, const Secret& token) {
-  const std::string endpoint = endpoint_of_service(around);
+  TRY(const Endpoint endpoint, find_endpoint(around.variables, "sts", region_of(around)));
   HttpRequest request;
   request.method = "POST";
-  request.url = endpoint + "/";
+  request.url = endpoint.url + "/";
+  request.ca_file = find_ca_file(around.variables);
   request.headers["content-type"] = "application/x-www-form-urlencoded";
   request.body = form(
       {{"Action", "AssumeRoleWithWebIdentity"}, {"WebIdentityToken", std::string(token.reveal())}},
       role);
   TRY(const HttpResponse response, around.http->send(op, request));
-  return read_answer(response, role, endpoint);
+  return read_answer(response, role, endpoint.url);
 }
 
 }  // namespace lifeboat::aws

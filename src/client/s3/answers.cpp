@@ -61,28 +61,17 @@ Result<Page> read_page(std::string_view body) {
   return page;
 }
 
-Result<Uploads> read_uploads(std::string_view body) {
-  pugi::xml_document document;
-  const pugi::xml_node list =
-      parse(document, body) ? document.child("ListMultipartUploadsResult") : pugi::xml_node();
-  if (!list) return not_an("ListMultipartUploadsResult");
-  Uploads found;
-  for (const pugi::xml_node each : list.children("Upload")) {
-    found.uploads.push_back({each.child_value("Key"), each.child_value("UploadId")});
-  }
-  if (std::string_view(list.child_value("IsTruncated")) == "true") {
-    found.next_key = list.child_value("NextKeyMarker");
-    found.next_id = list.child_value("NextUploadIdMarker");
-  }
-  return found;
-}
-
 Result<std::string> read_upload_id(std::string_view body) {
   pugi::xml_document document;
   if (!parse(document, body)) return not_an("InitiateMultipartUploadResult");
   const std::string id = document.select_node("//UploadId").node().child_value();
   if (id.empty()) return not_an("InitiateMultipartUploadResult");
   return id;
+}
+
+bool tells_completion(std::string_view body) {
+  pugi::xml_document document;
+  return parse(document, body) && document.child("CompleteMultipartUploadResult");
 }
 
 std::string complete_body(const std::vector<Part>& parts) {

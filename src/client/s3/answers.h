@@ -26,17 +26,11 @@ struct Page {
 // Errors: invalid (no ListBucketResult).
 Result<Page> read_page(std::string_view body);
 
-struct Uploads {
-  struct Upload {
-    std::string key, id;
-  };
-  std::vector<Upload> uploads;
-  std::string next_key, next_id;  // "" = the last page
-};
-Result<Uploads> read_uploads(std::string_view body);
-
 // The UploadId.  Errors: invalid.
 Result<std::string> read_upload_id(std::string_view body);
+
+// Whether a completion says that it was completed: a 200 alone does not.
+bool tells_completion(std::string_view body);
 
 struct Part {
   int number = 0;

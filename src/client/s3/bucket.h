@@ -1,13 +1,15 @@
 // client/s3/bucket.h - One S3 bucket: objects that are written once, read in ranges, removed.
 //
 // A thin client of the S3 REST API for AWS and for servers that speak it. Whatever may pass by
-// itself is tried again with full jitter: 5xx and 429, broken connections, answers that stall, 409
-// (another conditional write is under way), a 200 whose body tells an error, an expired session
-// (once, with new credentials) and a clock that is off (once, with the server's). The rest is an
-// error that says which right is missing, or which region is the right one.
+// itself is tried again with full jitter: 5xx, broken connections, answers that stall or trickle,
+// 409 (another conditional write is under way), a 200 whose body tells an error; 503 and 429 (slow
+// down) after longer pauses; an expired session once, with new credentials; a clock that is off
+// once, with the server's. The rest is an error that says which right is missing, or which region
+// is right.
 //
 // Bodies carry their SHA-256, which the server checks. Objects larger than `part_bytes` travel in
-// parts; both ways the name is taken only if nobody has it.
+// parts; both ways the name is taken only if nobody has it. Parts that a killed process leaves
+// behind are the bucket's lifecycle rule to remove: nobody here can tell whose they are.
 //
 // Threads: all methods from any thread.  Ownership: http, credentials, clock and random outlive it.
 // Source: Amazon S3 API reference, 2006-03-01.
@@ -38,11 +40,16 @@ struct BucketSetup {
   aws::CredentialSource* credentials = nullptr;
   const Clock* clock = nullptr;
   Random* random = nullptr;
-  std::size_t part_bytes = 32u << 20;  // at least 5 MiB
-  unsigned attempts = 8;               // of one request
+  // At least 5 MiB. Packs of the usual size fit into one part: fewer requests, and what `init`
+  // proved about writes is about theirs.
+  std::size_t part_bytes = 64u << 20;
+  unsigned attempts = 8;  // of one request
   std::chrono::nanoseconds first_pause = std::chrono::milliseconds(100);
+  std::chrono::nanoseconds first_pause_slow_down = std::chrono::milliseconds(500);
   std::chrono::nanoseconds longest_pause = std::chrono::seconds(10);
-  std::chrono::nanoseconds stall = std::chrono::seconds(20);  // without a byte: tried again
+  // Slower than that for so long: tried again.
+  std::chrono::nanoseconds stall = std::chrono::seconds(20);
+  std::size_t slowest_bytes_per_s = 64;
 };
 
 struct ByteRange {
@@ -56,12 +63,12 @@ class Bucket {
  public:
   explicit Bucket(BucketSetup setup) : setup_(std::move(setup)) {}
 
-  // Errors of all: unavailable (may work later), denied (names the action), not_found (no such
-  // object), invalid (no such bucket, code repository_missing; another region, an answer that is no
-  // S3), cancelled; code no_space.
+  // Errors of all: unavailable (may work later; code no_space: the server is full), denied (names
+  // the action), not_found (no such object), invalid (no such bucket, code repository_missing; what
+  // the server cannot do, code refused; another region, an answer that is no S3), cancelled.
 
   // Writes the object unless the name is taken. `exists` may also be the answer to our own write
-  // whose answer was lost: compare.
+  // whose answer was lost: compare. not_found: the upload in parts was ended by somebody; again.
   Result<Written> put_if_absent(const Operation& op, const std::string& key, ByteView bytes);
   // Of a range as much as there is; `length` is at least 1.
   Result<Bytes> get(const Operation& op, const std::string& key,
@@ -70,8 +77,6 @@ class Bucket {
   Result<void> remove(const Operation& op, const std::string& key);  // absent is success
   // Keys that begin with the prefix, in the order of the server.
   Result<std::vector<std::string>> list(const Operation& op, const std::string& prefix);
-  // Ends uploads in parts of such keys that were begun and never ended; answers how many.
-  Result<std::size_t> abort_uploads(const Operation& op, const std::string& prefix);
 
   const Address& address() const { return setup_.address; }
 
@@ -81,19 +86,23 @@ class Bucket {
     std::string key;
     aws::ApiRequest request;
     std::size_t answer_limit_bytes = 1u << 20;
-    bool body_tells = false;  // a 200 may hold an error
+    bool body_tells = false;  // a 200 may hold an error; it ends the upload when it holds none
   };
   struct Trial;
   Result<HttpResponse> send(const Operation& op, const Call& call);
-  Result<HttpResponse> send_once(const Operation& op, const Call& call);
-  // Whether another attempt makes sense; nothing when the answer is one for the caller.
+  Result<HttpResponse> send_once(const Operation& op, const Call& call, Trial& trial);
+  // What was refused, and whether another attempt makes sense; nothing when the answer is one for
+  // the caller.
   std::optional<Error> judge(const Call& call, const HttpResponse& response, Trial& trial);
-  void learn_time(const HttpResponse& response);
+  Error refused(const Call& call, const HttpResponse& response, const std::string& code,
+                const std::string& what) const;
+  std::chrono::nanoseconds learn_time(const HttpResponse& response);
   Result<Written> put_whole(const Operation& op, const std::string& key, ByteView bytes);
   Result<Written> put_parts(const Operation& op, const std::string& key, ByteView bytes);
   Result<std::string> upload_parts(const Operation& op, const std::string& key,
                                    const std::string& upload, ByteView bytes);
-  Result<void> abort(const Operation& op, const std::string& key, const std::string& upload);
+  void abort(const Operation& op, const std::string& key, const std::string& upload);
+  std::string resource(const Call& call) const;
 
   const BucketSetup setup_;
   Mutex mutex_;

@@ -16,8 +16,10 @@ using testing::HasSubstr;
 class ScriptedClient final : public HttpClient {
  public:
   std::deque<Result<HttpResponse>> answers;
+  std::optional<HttpResponse> forever;  // what is answered then
   std::vector<HttpRequest> seen;
   Result<HttpResponse> send(const Operation&, const HttpRequest& request) override {
+    if (answers.empty() && forever) return *forever;
     seen.push_back(request);
     if (answers.empty()) return fail(Error::Kind::invalid, "the script is over");
     auto next = std::move(answers.front());
@@ -31,7 +33,10 @@ class CountingCredentials final : public aws::CredentialSource {
   Result<aws::Credentials> get(const Operation&) override {
     return aws::Credentials{"KEY" + std::to_string(forgotten), Secret("s"), Secret()};
   }
-  void forget() override { ++forgotten; }
+  void forget(const std::string& access_key) override {
+    EXPECT_EQ(access_key, "KEY" + std::to_string(forgotten));
+    ++forgotten;
+  }
   int forgotten = 0;
 };
 
@@ -110,13 +115,18 @@ TEST_F(BucketTest, AClockThatIsOffIsCorrectedByTheServers) {
   http.answers = {skewed, answer(200, "there")};
   ASSERT_TRUE(Bucket(setup).get(op, "config"));
   EXPECT_EQ(http.seen[1].headers.at("x-amz-date").substr(0, 13), "20261126T0115");
+  http.answers = {skewed, skewed};
+  const Error error = get_error();
+  EXPECT_EQ(error.kind, Error::Kind::invalid);
+  EXPECT_THAT(error.hint, HasSubstr(" ahead"));
 }
 
 TEST_F(BucketTest, WhatAPersonMustMendIsNamed) {
   http.answers = {refusal(403, "AccessDenied")};
   Error error = get_error();
   EXPECT_EQ(error.kind, Error::Kind::denied);
-  EXPECT_THAT(error.hint, HasSubstr("s3:GetObject on arn:aws:s3:::vault"));
+  EXPECT_THAT(error.hint, HasSubstr("s3:GetObject on arn:aws:s3:::vault/config, and s3:ListBucket "
+                                    "on arn:aws:s3:::vault"));
   http.answers = {refusal(404, "NoSuchBucket")};
   EXPECT_THAT(get_error().what, HasSubstr("there is no bucket vault"));
   http.answers = {answer(301, "", {{"x-amz-bucket-region", "us-east-2"}})};
@@ -125,7 +135,6 @@ TEST_F(BucketTest, WhatAPersonMustMendIsNamed) {
   EXPECT_THAT(get_error().what, HasSubstr("vault is in ap-south-1, not in eu-west-1"));
   http.answers = {refusal(403, "InvalidObjectState")};
   EXPECT_THAT(get_error().hint, HasSubstr("archived"));
-  http.answers = {answer(200, "<html>")};
   http.answers = {answer(404, "<html>")};
   EXPECT_EQ(get_error().kind, Error::Kind::not_found);
 }
@@ -163,10 +172,26 @@ TEST_F(BucketTest, A200WhoseBodyTellsAnErrorIsTriedAgain) {
                   answer(200, "", {{"etag", "b"}}),
                   answer(200, "", {{"etag", "c"}}),
                   refusal(200, "InternalError"),
-                  answer(200, "<CompleteMultipartUploadResult/>")};
+                  answer(200, "   "),
+                  answer(200, "<?xml version=\"1.0\"?>\n   \n<CompleteMultipartUploadResult/>")};
   EXPECT_EQ(Bucket(setup).put_if_absent(op, "pack", many).value_or(Written::exists),
             Written::created);
-  EXPECT_EQ(http.seen.size(), 6U);
+  EXPECT_EQ(http.seen.size(), 7U);
+}
+
+TEST_F(BucketTest, ACompletionMayLoseItsRace) {
+  const std::deque<Result<HttpResponse>> parts = {
+      answer(200, begun), answer(200, "", {{"etag", "a"}}), answer(200, "", {{"etag", "b"}}),
+      answer(200, "", {{"etag", "c"}})};
+  for (const auto& lost : {refusal(412, "PreconditionFailed"), refusal(200, "PreconditionFailed"),
+                           refusal(404, "NoSuchUpload")}) {
+    http.answers = parts;
+    http.answers.push_back(lost);
+    http.answers.push_back(answer(204));
+    EXPECT_EQ(Bucket(setup).put_if_absent(op, "pack", many).value_or(Written::created),
+              Written::exists);
+    EXPECT_EQ(http.seen.back().method, "DELETE");
+  }
 }
 
 TEST_F(BucketTest, PartsThatCannotBeSentLeaveNoUploadBehind) {
@@ -194,13 +219,69 @@ TEST_F(BucketTest, PagesOfAListAreReadToTheLast) {
   EXPECT_EQ(Bucket(setup).list(op, "").error().kind, Error::Kind::invalid);
 }
 
-TEST_F(BucketTest, UploadsThatNobodyEndedAreEnded) {
-  http.answers = {answer(200,
-                         "<ListMultipartUploadsResult><Upload><Key>packs/x</Key>"
-                         "<UploadId>old</UploadId></Upload></ListMultipartUploadsResult>"),
-                  answer(204)};
-  EXPECT_EQ(Bucket(setup).abort_uploads(op, "packs/").value_or(0), 1U);
-  EXPECT_EQ(http.seen[1].url, "https://vault.s3.eu-west-1.amazonaws.com/packs/x?uploadId=old");
+TEST_F(BucketTest, AListWithoutAnEndIsNoList) {
+  http.forever = answer(200,
+                        "<ListBucketResult><IsTruncated>true</IsTruncated>"
+                        "<NextContinuationToken>again</NextContinuationToken></ListBucketResult>");
+  EXPECT_THAT(Bucket(setup).list(op, "packs/").error().what, HasSubstr("a list without an end"));
+}
+
+// HEAD has no body: what is refused there would be refused without a reason.
+TEST_F(BucketTest, ASizeIsAskedSoThatARefusalHasItsReason) {
+  http.answers = {refusal(400, "ExpiredToken"),
+                  answer(206, "x", {{"content-range", "bytes 0-0/1234"}})};
+  EXPECT_EQ(Bucket(setup).size(op, "pack").value_or(0), 1234U);
+  EXPECT_EQ(credentials.forgotten, 1);
+  http.answers = {answer(416), answer(200, "", {{"content-length", "0"}})};
+  EXPECT_EQ(Bucket(setup).size(op, "pack").value_or(1), 0U);
+  EXPECT_EQ(http.seen.back().method, "HEAD");
+  http.answers = {answer(200, "whole", {{"content-length", "5"}})};
+  EXPECT_EQ(Bucket(setup).size(op, "pack").value_or(0), 5U);
+  for (const char* wrong : {"", "bytes 0-0/*", "bytes 0-0/-1", "bytes 0-0/99999999999999999999"}) {
+    http.answers = {answer(206, "x", {{"content-range", wrong}})};
+    EXPECT_EQ(Bucket(setup).size(op, "pack").error().kind, Error::Kind::invalid) << wrong;
+  }
+}
+
+TEST_F(BucketTest, ARangeIsCutOutOfAWholeObject) {
+  Bucket bucket(setup);
+  const auto got = [&](std::uint64_t offset, std::uint64_t length) {
+    http.answers = {answer(200, "0123456789")};
+    return std::string(as_text(bucket.get(op, "pack", ByteRange{offset, length}).value_or(few)));
+  };
+  EXPECT_EQ(got(2, 3), "234");
+  EXPECT_EQ(got(8, 5), "89");
+  EXPECT_EQ(got(11, 5), "");
+}
+
+// C6: some servers refuse the header that they do not know.
+TEST_F(BucketTest, WhatTheServerCannotDoIsNotAskedTwice) {
+  http.answers = {refusal(501, "NotImplemented")};
+  const auto refused = Bucket(setup).put_if_absent(op, "config", few);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Error::Code::refused);
+  EXPECT_THAT(refused.error().hint, HasSubstr("conditional writes"));
+  EXPECT_EQ(http.seen.size(), 1U);
+}
+
+TEST_F(BucketTest, AServerThatIsFullIsNotAskedTwice) {
+  http.answers = {refusal(507, "InsufficientStorage")};
+  EXPECT_EQ(Bucket(setup).put_if_absent(op, "config", few).error().code, Error::Code::no_space);
+  http.answers = {refusal(403, "QuotaExceeded")};
+  EXPECT_EQ(Bucket(setup).put_if_absent(op, "config", few).error().code, Error::Code::no_space);
+}
+
+// The pauses of the same seed, for one error and for the other.
+TEST_F(BucketTest, WhoIsToSlowDownPausesLonger) {
+  const auto paused = [this](const char* code, int status) {
+    SeededRandom same{7};
+    setup.random = &same;
+    const auto before = clock.boot();
+    http.answers = {refusal(status, code), refusal(status, code), answer(200, "there")};
+    EXPECT_TRUE(Bucket(setup).get(op, "config"));
+    return clock.boot() - before;
+  };
+  EXPECT_GT(paused("SlowDown", 503), paused("InternalError", 500));
 }
 
 TEST_F(BucketTest, PathStyleKeepsTheHost) {
