@@ -11,6 +11,7 @@ strikes requests that match, after `skip` of them, `times` times (-1: always). F
 
   status      answer "status" with "body" and "headers", forward nothing
   lost_reply  forward, then break the connection instead of answering
+  cut_upload  break the connection after "bytes" bytes of the request's body, forward nothing
   reset       break the connection after "bytes" bytes of the answer's body
   refuse      break the connection before anything is forwarded
   slow        one byte of the answer each "pause" seconds
@@ -72,12 +73,15 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
         if self.path == "/.script":
-            return self.control(body)
+            return self.control(self.rfile.read(length))
         rule = self.server.script.strike(self.command, self.path) or {"fault": None}
         try:
-            self.serve(rule, body)
+            if rule["fault"] == "cut_upload":
+                self.rfile.read(min(length, rule["bytes"]))
+                raise Broken
+            self.serve(rule, self.rfile.read(length))
         except Broken:
             # A reset, not an end: what was sent may be lost too.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

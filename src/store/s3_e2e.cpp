@@ -1,7 +1,11 @@
 // The store contract on real S3 servers: versitygw (testbed/up s3) and moto (testbed/up moto).
 #include <algorithm>
 #include <atomic>
+#include <fstream>
+#include <map>
 
+#include "base/temporary_folder.h"
+#include "client/process/test_launcher.h"
 #include "store/s3_bench.h"
 #include "store/store_contract.h"
 
@@ -80,6 +84,33 @@ TEST(S3Servers, AWrongKeyIsDeniedByName) {
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().kind, Error::Kind::denied);
   EXPECT_EQ(answer.error().what.find("not the key"), std::string::npos);
+}
+
+// Credentials as people have them: a profile that takes on a role, at moto's token service.
+TEST(S3Servers, ARoleThatAProfileTakesOnOpensTheBucket) {
+  Bench bench("TESTBED_MOTO_");
+  const TemporaryFolder home = *TemporaryFolder::make("aws");
+  std::ofstream(home.path() + "/config")
+      << "[profile backup]\nrole_arn = arn:aws:iam::123456789012:role/backup\n"
+         "source_profile = keys\nendpoint_url = "
+      << bench.setup.address.endpoint
+      << "\n[profile keys]\naws_access_key_id = testbed\naws_secret_access_key = x\n";
+  const std::map<std::string, std::string> variables = {
+      {"AWS_CONFIG_FILE", home.path() + "/config"}, {"AWS_PROFILE", "backup"}};
+  const auto source = aws::find_credentials(
+      {bench.http.get(), &test_launcher(), &the_clock, [&](const std::string& name) {
+         const auto found = variables.find(name);
+         return found == variables.end() ? std::string() : found->second;
+       }});
+  const auto session = source->get(op);
+  ASSERT_TRUE(session) << session.error().what;
+  EXPECT_FALSE(session->session_token.empty());
+  ASSERT_TRUE(session->expires);
+  EXPECT_GT(session->expires->ns, the_clock.wall().ns);
+  bench.setup.credentials = source.get();
+  S3Store store(bench.setup, "role-" + std::to_string(getpid()) + "/");
+  EXPECT_EQ(store.put(op, "config", noise(10)).value_or(Put::exists), Put::created);
+  EXPECT_EQ(store.size(op, "config").value_or(0), 10U);
 }
 
 }  // namespace

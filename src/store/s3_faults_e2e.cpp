@@ -40,14 +40,16 @@ class S3Faults : public testing::Test {
     const auto done = bench.http->send(op, request);
     ASSERT_TRUE(done && done->ok()) << (done ? done->body : done.error().what);
   }
-  // How often the first rule has struck.
-  std::int64_t struck() {
+  // How often the first rule has struck, or was asked whether it does.
+  std::int64_t struck() { return count("struck"); }
+  std::int64_t matched() { return count("matched"); }
+  std::int64_t count(const char* what) {
     HttpRequest request;
     request.url = bench.setup.address.endpoint + "/.script";
     const auto answer = bench.http->send(op, request);
     const auto counts = answer ? parse_json(answer->body) : Result<Value>(Value());
     return counts && counts->is(Value::Type::list) && !counts->list().empty()
-               ? counts->list().front().integer("struck", 0)
+               ? counts->list().front().integer(what, 0)
                : -1;
   }
   void stored(const std::string& name, const Bytes& bytes) {
@@ -79,6 +81,18 @@ TEST_F(S3Faults, C2AnAnswerThatBreaksOffIsReadAgain) {
     EXPECT_EQ(*got, small);
     EXPECT_EQ(struck(), 1);
   }
+}
+
+TEST_F(S3Faults, C2AnUploadThatBreaksOffIsSentAgain) {
+  int round = 0;
+  for (const char* bytes : {"0", "1", "500", "999"}) {
+    script(std::string(R"([{"method": "PUT", "fault": "cut_upload", "bytes": )") + bytes + "}]");
+    stored("packs/" + std::to_string(++round), small);
+    EXPECT_EQ(struck(), 1) << bytes;
+  }
+  script(R"([{"method": "PUT", "path": "partNumber=2", "fault": "cut_upload", "bytes": 3000000}])");
+  stored("packs/large", large);
+  EXPECT_EQ(struck(), 1);
 }
 
 TEST_F(S3Faults, C3ACompletionThatTellsAnErrorWith200IsTriedAgain) {
@@ -118,6 +132,17 @@ TEST_F(S3Faults, C6AServerThatKnowsNoConditionsIsRefused) {
   EXPECT_THAT(proof.error().what, HasSubstr("put-if-absent does not hold"));
 }
 
+TEST_F(S3Faults, C6AServerThatRefusesConditionsIsRefused) {
+  script(R"([{"method": "PUT", "fault": "status", "status": 501, "times": -1,
+              "body": "<Error><Code>NotImplemented</Code><Message>If-None-Match</Message></Error>"}])");
+  auto faulty = store();
+  const auto proof = prove_put_if_absent(op, faulty, 8, "attempt");
+  script("[]");
+  ASSERT_FALSE(proof);
+  EXPECT_EQ(exit_status(proof.error().effective_code()), 6);
+  EXPECT_THAT(proof.error().hint, HasSubstr("conditional writes"));
+}
+
 // The real server refuses what was signed at another time, and tells its own.
 TEST_F(S3Faults, C9AClockThatIsOffIsCorrectedByTheServers) {
   class SkewedClock final : public Clock {
@@ -132,12 +157,17 @@ TEST_F(S3Faults, C9AClockThatIsOffIsCorrectedByTheServers) {
   const SkewedClock an_hour_behind;
   bench.setup.clock = &an_hour_behind;
   stored("config", small);
+  EXPECT_EQ(store().size(op, "config").value_or(0), small.size());
 }
 
 TEST_F(S3Faults, C10AnExpiredSessionIsRenewed) {
   script(R"([{"fault": "status", "status": 400,
               "body": "<Error><Code>ExpiredToken</Code></Error>"}])");
   stored("config", small);
+  EXPECT_EQ(struck(), 1);
+  script(R"([{"fault": "status", "status": 400,
+              "body": "<Error><Code>ExpiredToken</Code></Error>"}])");
+  EXPECT_EQ(store().size(op, "config").value_or(0), small.size());
   EXPECT_EQ(struck(), 1);
 }
 
@@ -157,6 +187,16 @@ TEST_F(S3Faults, C18AnAnswerThatStallsIsAskedAgain) {
   const auto got = store().get(op, "packs/a");
   ASSERT_TRUE(got) << got.error().what;
   EXPECT_EQ(*got, small);
+}
+
+TEST_F(S3Faults, C18AnAnswerThatTricklesIsAskedAgain) {
+  stored("packs/a", small);
+  script(R"([{"method": "GET", "fault": "slow", "pause": 0.1}])");
+  const auto got = store().get(op, "packs/a");
+  ASSERT_TRUE(got) << got.error().what;
+  EXPECT_EQ(*got, small);
+  EXPECT_EQ(struck(), 1);
+  EXPECT_EQ(matched(), 2) << "it was waited for to its end";
 }
 
 TEST_F(S3Faults, B5AShortListIsTakenForWhatItIs) {

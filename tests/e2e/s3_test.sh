@@ -4,17 +4,19 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/cases.sh
 . tests/cases.sh
-clean_up() { testbed/down --kill "$SCRATCH/bucket" >/dev/null; }
+clean_up() { testbed/down --kill "$SCRATCH/bucket" "$SCRATCH/moto" >/dev/null; }
 testbed/up s3 "$SCRATCH/bucket" >"$SCRATCH/bucket.env" # with the caches of who runs this
+testbed/up moto "$SCRATCH/moto" >"$SCRATCH/moto.env"
 # shellcheck source=tests/e2e/command_line.sh
 . tests/e2e/command_line.sh
 
 # shellcheck source=/dev/null
 . "$SCRATCH/bucket.env"
+# shellcheck source=/dev/null
+. "$SCRATCH/moto.env"
 export AWS_ACCESS_KEY_ID=$TESTBED_S3_USER AWS_SECRET_ACCESS_KEY AWS_EC2_METADATA_DISABLED=true
 AWS_SECRET_ACCESS_KEY=$(<"$TESTBED_S3_PASSWORD_FILE")
 place="s3://testbed/prod?endpoint=$TESTBED_S3_URL"
-faulty="s3://testbed/prod?endpoint=$TESTBED_S3_FAULTY_URL"
 
 ARepositoryIsMadeInABucket() {
   (cd "$W" && "$BINARY" init -r "$place" --new-age-identity identity) >"$SCRATCH/out" 2>&1
@@ -47,25 +49,35 @@ WhatGoesWrongIsSaid() {
   ends 16 "$BINARY" points -r "s3://testbed/prod?endpoint=http://127.0.0.1:1" --identity "$W/identity"
 }
 
-script_of_the_proxy() { curl -sSf -X PUT --data "$1" "$TESTBED_S3_FAULTY_URL/.script" >/dev/null; }
+script_of_the_proxy() { curl -sSf -X PUT --data "$2" "$1/.script" >/dev/null; }
 
 ABackupGoesThroughATroubledNetwork() {
-  script_of_the_proxy '[{"method": "PUT", "fault": "lost_reply", "skip": 1, "times": 2},
+  local faulty="s3://testbed/prod?endpoint=$TESTBED_S3_FAULTY_URL"
+  script_of_the_proxy "$TESTBED_S3_FAULTY_URL" '[{"method": "PUT", "fault": "lost_reply", "skip": 1, "times": 2},
     {"method": "PUT", "fault": "status", "status": 503, "skip": 2, "times": 3},
     {"method": "GET", "fault": "reset", "bytes": 10, "skip": 2, "times": 3}]'
   head -c 3000000 /dev/urandom >"$W/uploads/more"
   "$BINARY" backup -C "$W/lifeboat.yaml" -r "$faulty" --identity "$W/identity"
-  script_of_the_proxy '[]'
+  script_of_the_proxy "$TESTBED_S3_FAULTY_URL" '[]'
   lifeboat check --read-data | grep '^ok: 4 snapshots'
 }
 
+# Before moto, which checks no signatures: the condition is a part of what is signed.
 AServerWithoutConditionalWritesIsRefused() {
-  # Signed is the condition too: without it no request is good, which init must take for what it is.
-  script_of_the_proxy '[{"method": "PUT", "fault": "drop_condition", "times": -1}]'
-  never "$BINARY" init -C "$W/other.yaml" -r "s3://testbed/other?endpoint=$TESTBED_S3_FAULTY_URL" \
-    --new-age-identity "$W/other-identity"
-  script_of_the_proxy '[]'
-  [[ ! -e $W/other.yaml ]]
+  local faulty="s3://testbed/other?endpoint=$TESTBED_MOTO_FAULTY_URL"
+  script_of_the_proxy "$TESTBED_MOTO_FAULTY_URL" '[{"method": "PUT", "fault": "drop_condition", "times": -1}]'
+  mkdir "$W/other"
+  (
+    cd "$W/other"
+    ends 6 "$BINARY" init -r "$faulty" --new-age-identity identity
+    said "put-if-absent does not hold"
+    said "16 of 16 writers were told that they created one object"
+    [[ -z $(ls) ]] || complain "init left something behind"
+  )
+  script_of_the_proxy "$TESTBED_MOTO_FAULTY_URL" '[]'
+  [[ -z $(curl -sSf "$TESTBED_MOTO_URL/testbed?list-type=2" | grep -o '<Key>.*') ]] ||
+    complain "the bucket is not empty"
+  (cd "$W/other" && "$BINARY" init -r "$faulty" --new-age-identity identity) # it was the fault alone
 }
 
 run_cases
