@@ -3,7 +3,7 @@
 
 Every request is forwarded as it is (a signature is for the host that was asked: this one's name goes
 on), unless a rule of the script strikes. The script is set by PUT /.script, a JSON list of rules; GET
-/.script answers how often each has struck. A rule:
+/.script answers a line for each: how many requests it matched, and how many it struck. A rule:
 
   {"method": "PUT", "path": "regular expression", "skip": 2, "times": 1, "fault": FAULT, ...}
 
@@ -62,7 +62,7 @@ class Script:
 
     def counts(self):
         with self.lock:
-            return [{"matched": rule["matched"], "struck": rule["struck"]} for rule in self.rules]
+            return "".join(f"{rule['matched']} {rule['struck']}\n" for rule in self.rules)
 
 
 class Broken(Exception):
@@ -94,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
     def control(self, body):
         if self.command == "PUT":
             self.server.script.set(json.loads(body))
-        self.answer(200, {}, json.dumps(self.server.script.counts()).encode())
+        self.answer(200, {}, self.server.script.counts().encode())
 
     def serve(self, rule, body):
         fault = rule["fault"]

@@ -2,7 +2,9 @@
 // C1 and so on: numbers of the fault catalogue.
 #include <gmock/gmock.h>
 
-#include "schema/json.h"
+#include <sstream>
+#include <utility>
+
 #include "store/s3_bench.h"
 
 namespace lifeboat::store {
@@ -40,18 +42,17 @@ class S3Faults : public testing::Test {
     const auto done = bench.http->send(op, request);
     ASSERT_TRUE(done && done->ok()) << (done ? done->body : done.error().what);
   }
-  // How often the first rule has struck, or was asked whether it does.
-  std::int64_t struck() { return count("struck"); }
-  std::int64_t matched() { return count("matched"); }
-  std::int64_t count(const char* what) {
+  // How many requests the first rule has matched, and how many it has struck.
+  std::pair<int, int> counts() {
     HttpRequest request;
     request.url = bench.setup.address.endpoint + "/.script";
     const auto answer = bench.http->send(op, request);
-    const auto counts = answer ? parse_json(answer->body) : Result<Value>(Value());
-    return counts && counts->is(Value::Type::list) && !counts->list().empty()
-               ? counts->list().front().integer(what, 0)
-               : -1;
+    std::pair<int, int> told{-1, -1};
+    std::istringstream(answer ? answer->body : "") >> told.first >> told.second;
+    return told;
   }
+  int matched() { return counts().first; }
+  int struck() { return counts().second; }
   void stored(const std::string& name, const Bytes& bytes) {
     const auto done = store().put(op, name, bytes);
     ASSERT_TRUE(done) << done.error().what;
@@ -134,7 +135,7 @@ TEST_F(S3Faults, C6AServerThatKnowsNoConditionsIsRefused) {
 
 TEST_F(S3Faults, C6AServerThatRefusesConditionsIsRefused) {
   script(R"([{"method": "PUT", "fault": "status", "status": 501, "times": -1,
-              "body": "<Error><Code>NotImplemented</Code><Message>If-None-Match</Message></Error>"}])");
+              "body": "<Error><Code>NotImplemented</Code></Error>"}])");
   auto faulty = store();
   const auto proof = prove_put_if_absent(op, faulty, 8, "attempt");
   script("[]");
