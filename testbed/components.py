@@ -122,7 +122,7 @@ class S3:
         faulty = launch_fault_proxy(directory, port)
         return {"HOST": "127.0.0.1", "PORT": port, "USER": "testbed", "BUCKET": "testbed",
                 "URL": f"http://127.0.0.1:{port}", "FAULTY_URL": f"http://127.0.0.1:{faulty}",
-                "DATA_DIR": data, "PID": pid}
+                "DATA_DIR": data, "LOG": directory / "versitygw.log", "PID": pid}
 
     @staticmethod
     def down(directory, kill):
@@ -148,7 +148,7 @@ class Moto:
             urllib.request.urlopen(request, timeout=30).close()
         return {"HOST": "127.0.0.1", "PORT": port, "USER": "testbed", "BUCKET": "testbed",
                 "URL": f"http://127.0.0.1:{port}", "FAULTY_URL": f"http://127.0.0.1:{faulty}",
-                "PID": pid}
+                "LOG": directory / "moto.log", "PID": pid}
 
     @staticmethod
     def down(directory, _kill):

@@ -82,6 +82,7 @@ ACommandRunsBesideAllComponents() {
 
     bucket() { # with the key $1, at $2
       curl -sS -o /dev/null -w "%{http_code}\n" --aws-sigv4 aws:amz:us-east-1:s3 \
+        --header "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
         --config - "$2" <<<"user = \"testbed:$1\""
     }
     bucket "$TESTBED_S3_PASSWORD" "$TESTBED_S3_URL/$TESTBED_S3_BUCKET" >"$SEEN/s3"
