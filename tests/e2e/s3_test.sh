@@ -14,6 +14,7 @@ testbed/up moto "$SCRATCH/moto" >"$SCRATCH/moto.env"
 . "$SCRATCH/bucket.env"
 # shellcheck source=/dev/null
 . "$SCRATCH/moto.env"
+unset "${!AWS_@}"
 export AWS_ACCESS_KEY_ID=$TESTBED_S3_USER AWS_SECRET_ACCESS_KEY AWS_EC2_METADATA_DISABLED=true
 AWS_SECRET_ACCESS_KEY=$(<"$TESTBED_S3_PASSWORD_FILE")
 place="s3://testbed/prod?endpoint=$TESTBED_S3_URL"
