@@ -138,6 +138,7 @@ TEST_F(S3StoreTest, AnObjectThatIsThereIsComparedWithOurs) {
 
 TEST_F(S3StoreTest, ANameThatIsTakenAndGoneIsAskedForAgain) {
   http.answers = {answer(412), answer(404), answer(200)};
+  http.answers.back().headers["etag"] = "\"e\"";
   EXPECT_EQ(store.put(op, "config", bytes).value_or(Put::exists), Put::created);
   http.answers = {answer(412), answer(404), answer(412), answer(404), answer(412), answer(404)};
   const auto given_up = store.put(op, "config", bytes);

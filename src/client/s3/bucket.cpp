@@ -17,7 +17,7 @@ namespace {
 
 using Kind = Error::Kind;
 
-constexpr auto whole_exchange = std::chrono::minutes(15);
+constexpr auto whole_exchange = std::chrono::hours(1);  // of a large pack on a thin line
 constexpr std::size_t largest_object_bytes = std::size_t{1} << 31;
 constexpr int most_pages = 100'000;  // of a thousand keys each
 
@@ -174,14 +174,15 @@ Error Bucket::refused(const Call& call, const HttpResponse& response, const std:
     return {Kind::invalid, fmt::format("there is no bucket {} at {}", at.bucket, at.endpoint),
             "check its name and the endpoint", Error::Code::repository_missing};
   }
-  if (response.status == 404) {
+  if (response.status == 404 || code == "NoSuchUpload") {
     return {Kind::not_found, fmt::format("s3://{} is not there", resource(call)), ""};
   }
   std::string region(response.header("x-amz-bucket-region"));
   if (region.empty()) {
     if (const auto refusal = read_refusal(response.body)) region = refusal->region;
   }
-  if (!region.empty() && region != at.region) {
+  // Whom it denies a server tells its region too.
+  if (!region.empty() && region != at.region && response.status != 403) {
     return {Kind::invalid,
             fmt::format("bucket {} is in {}, not in {}", at.bucket, printable(region), at.region),
             "add ?region=" + printable(region) + " to its address"};
@@ -224,6 +225,15 @@ Result<HttpResponse> Bucket::send(const Operation& op, const Call& call) {
   }
 }
 
+// What was stored has one; without it somebody else has answered, a login page say.
+Result<std::string> Bucket::tag_of(const Call& call, const HttpResponse& response) const {
+  std::string tag(response.header("etag"));
+  if (!tag.empty()) return tag;
+  return fail(Kind::invalid,
+              fmt::format("s3://{}: the answer to {} has no ETag", resource(call), call.action),
+              "is this the endpoint of an S3 service?");
+}
+
 Result<Written> Bucket::put_if_absent(const Operation& op, const std::string& key, ByteView bytes) {
   return bytes.size() > setup_.part_bytes ? put_parts(op, key, bytes) : put_whole(op, key, bytes);
 }
@@ -232,7 +242,9 @@ Result<Written> Bucket::put_whole(const Operation& op, const std::string& key, B
   Call call{"s3:PutObject", key, {.method = "PUT", .body = bytes}};
   call.request.headers = {{"if-none-match", "*"}, {"x-amz-checksum-sha256", checksum(bytes)}};
   TRY(const HttpResponse response, send(op, call));
-  return response.ok() ? Written::created : Written::exists;
+  if (!response.ok()) return Written::exists;
+  TRY_DO(tag_of(call, response));
+  return Written::created;
 }
 
 Result<Written> Bucket::put_parts(const Operation& op, const std::string& key, ByteView bytes) {
@@ -269,7 +281,7 @@ Result<std::string> Bucket::upload_parts(const Operation& op, const std::string&
     call.request.query = {{"partNumber", std::to_string(part.number)}, {"uploadId", upload}};
     call.request.headers["x-amz-checksum-sha256"] = part.checksum;
     TRY(const HttpResponse response, send(op, call));
-    part.tag = response.header("etag");
+    TRY(part.tag, tag_of(call, response));
     parts.push_back(std::move(part));
   }
   return complete_body(parts);

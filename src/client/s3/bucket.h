@@ -103,6 +103,7 @@ class Bucket {
                                    const std::string& upload, ByteView bytes);
   void abort(const Operation& op, const std::string& key, const std::string& upload);
   std::string resource(const Call& call) const;
+  Result<std::string> tag_of(const Call& call, const HttpResponse& response) const;
 
   const BucketSetup setup_;
   Mutex mutex_;

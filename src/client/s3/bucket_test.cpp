@@ -133,15 +133,18 @@ TEST_F(BucketTest, WhatAPersonMustMendIsNamed) {
   EXPECT_THAT(get_error().hint, HasSubstr("?region=us-east-2"));
   http.answers = {refusal(400, "AuthorizationHeaderMalformed", "<Region>ap-south-1</Region>")};
   EXPECT_THAT(get_error().what, HasSubstr("vault is in ap-south-1, not in eu-west-1"));
+  http.answers = {answer(403, "", {{"x-amz-bucket-region", "default"}})};
+  EXPECT_THAT(get_error().hint, HasSubstr("s3:GetObject"));
   http.answers = {refusal(403, "InvalidObjectState")};
   EXPECT_THAT(get_error().hint, HasSubstr("archived"));
   http.answers = {answer(404, "<html>")};
   EXPECT_EQ(get_error().kind, Error::Kind::not_found);
 }
 
+const HttpResponse stored = answer(200, "", {{"etag", "\"e\""}});
+
 TEST_F(BucketTest, AWriteIsConditionalAndCarriesItsChecksum) {
-  http.answers = {answer(200), answer(412), refusal(409, "ConditionalRequestConflict"),
-                  answer(412)};
+  http.answers = {stored, answer(412), refusal(409, "ConditionalRequestConflict"), answer(412)};
   Bucket bucket(setup);
   EXPECT_EQ(bucket.put_if_absent(op, "config", few).value_or(Written::exists), Written::created);
   EXPECT_EQ(http.seen[0].headers.at("if-none-match"), "*");
@@ -149,6 +152,13 @@ TEST_F(BucketTest, AWriteIsConditionalAndCarriesItsChecksum) {
             "A6xnQhbz4Vx2HuGl4lXwZ5U2I8iziLRFnhP5eNfIRvQ=");
   EXPECT_EQ(bucket.put_if_absent(op, "config", few).value_or(Written::created), Written::exists);
   EXPECT_EQ(bucket.put_if_absent(op, "config", few).value_or(Written::created), Written::exists);
+}
+
+TEST_F(BucketTest, AnAnswerThatIsNotOfS3StoresNothing) {
+  http.answers = {answer(200, "<html>please log in</html>")};
+  const auto answered = Bucket(setup).put_if_absent(op, "config", few);
+  ASSERT_FALSE(answered);
+  EXPECT_EQ(answered.error().kind, Error::Kind::invalid);
 }
 
 const char* begun =
@@ -184,7 +194,7 @@ TEST_F(BucketTest, ACompletionMayLoseItsRace) {
       answer(200, begun), answer(200, "", {{"etag", "a"}}), answer(200, "", {{"etag", "b"}}),
       answer(200, "", {{"etag", "c"}})};
   for (const auto& lost : {refusal(412, "PreconditionFailed"), refusal(200, "PreconditionFailed"),
-                           refusal(404, "NoSuchUpload")}) {
+                           refusal(404, "NoSuchUpload"), refusal(200, "NoSuchUpload")}) {
     http.answers = parts;
     http.answers.push_back(lost);
     http.answers.push_back(answer(204));
