@@ -21,6 +21,7 @@ class ScriptedClient final : public HttpClient {
   Result<HttpResponse> send(const Operation&, const HttpRequest& request) override {
     if (answers.empty() && forever) return *forever;
     seen.push_back(request);
+    seen.back().upload = {};  // a view, of a moment
     if (answers.empty()) return fail(Error::Kind::invalid, "the script is over");
     auto next = std::move(answers.front());
     answers.pop_front();
