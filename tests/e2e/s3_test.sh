@@ -56,9 +56,12 @@ ABackupGoesThroughATroubledNetwork() {
   local faulty="s3://testbed/prod?endpoint=$TESTBED_S3_FAULTY_URL"
   script_of_the_proxy "$TESTBED_S3_FAULTY_URL" '[{"method": "PUT", "fault": "lost_reply", "skip": 1, "times": 2},
     {"method": "PUT", "fault": "status", "status": 503, "skip": 2, "times": 3},
+    {"fault": "status", "status": 400, "body": "<Error><Code>ExpiredToken</Code></Error>", "skip": 3},
     {"method": "GET", "fault": "reset", "bytes": 10, "skip": 2, "times": 3}]'
   head -c 3000000 /dev/urandom >"$W/uploads/more"
   "$BINARY" backup -C "$W/lifeboat.yaml" -r "$faulty" --identity "$W/identity"
+  expect "how often each fault struck" "2 3 1 3" \
+    "$(curl -sSf "$TESTBED_S3_FAULTY_URL/.script" | awk '{ print $2 }' | xargs)"
   script_of_the_proxy "$TESTBED_S3_FAULTY_URL" '[]'
   lifeboat check --read-data | grep '^ok: 4 snapshots'
 }

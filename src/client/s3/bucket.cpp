@@ -171,8 +171,10 @@ Error Bucket::refused(const Call& call, const HttpResponse& response, const std:
         Error::Code::refused};
   }
   if (code == "NoSuchBucket") {
-    return {Kind::invalid, fmt::format("there is no bucket {} at {}", at.bucket, at.endpoint),
-            "check its name and the endpoint", Error::Code::repository_missing};
+    return {
+        Kind::invalid, fmt::format("there is no bucket {} at {}", at.bucket, at.endpoint),
+        "check its name and the endpoint; a bucket is made by its owner, before `lifeboat init`",
+        Error::Code::repository_missing};
   }
   if (response.status == 404 || code == "NoSuchUpload") {
     return {Kind::not_found, fmt::format("s3://{} is not there", resource(call)), ""};
