@@ -117,6 +117,7 @@ class S3:
         pid = launch_server(
             directory, "versitygw", port,
             [str(tools.versitygw()), "--port", f"127.0.0.1:{port}", "--region", "us-east-1",
+             "--virtual-domain", f"localhost:{port}",
              "posix", "--versioning-dir", str(versions), str(data)],
             {"ROOT_ACCESS_KEY": "testbed", "ROOT_SECRET_KEY": password})
         faulty = launch_fault_proxy(directory, port)
@@ -140,8 +141,8 @@ class Moto:
     def up(directory, _password, settings):
         port = process.free_ports(1)[0]
         pid = launch_server(directory, "moto", port,
-                            [str(tools.moto()), "-m", "moto.server", "--host", "127.0.0.1",
-                             "--port", str(port)], {})
+                            [str(tools.moto()), "-B", str((HERE / "moto_server.py").resolve()),
+                             str(port)], {})
         faulty = launch_fault_proxy(directory, port)
         for bucket in ("testbed", *settings):
             request = urllib.request.Request(f"http://127.0.0.1:{port}/{bucket}", method="PUT")

@@ -75,6 +75,18 @@ INSTANTIATE_TEST_SUITE_P(Servers, RealBucket,
                            return param.param == "TESTBED_S3_" ? "versitygw" : "moto";
                          });
 
+// At AWS the bucket stands in the host name, and the signature is for that name.
+TEST(S3Servers, ABucketMayStandInTheHostName) {
+  Bench bench("TESTBED_S3_");
+  bench.setup.address.path_style = false;
+  bench.setup.address.endpoint = "http://localhost:" + testbed_variable("TESTBED_S3_PORT");
+  const std::string prefix = "host-" + std::to_string(getpid()) + "/";
+  EXPECT_EQ(S3Store(bench.setup, prefix).put(op, "config", noise(10)).value_or(Put::exists),
+            Put::created);
+  Bench by_path("TESTBED_S3_");
+  EXPECT_EQ(S3Store(by_path.setup, prefix).get(op, "config").value_or(Bytes()), noise(10));
+}
+
 TEST(S3Servers, AWrongKeyIsDeniedByName) {
   Bench bench("TESTBED_S3_");
   FixedCredentials wrong({"testbed", Secret("not the key"), Secret()});

@@ -297,10 +297,12 @@ TEST_F(BucketTest, WhoIsToSlowDownPausesLonger) {
 
 TEST_F(BucketTest, PathStyleKeepsTheHost) {
   setup.address.path_style = true;
+  setup.address.ca_file = "/etc/corp.pem";
   http.answers = {answer(200, "x")};
   ASSERT_TRUE(Bucket(setup).get(op, "a b", ByteRange{5, 10}));
   EXPECT_EQ(http.seen[0].url, "https://s3.eu-west-1.amazonaws.com/vault/a%20b");
   EXPECT_EQ(http.seen[0].headers.at("range"), "bytes=5-14");
+  EXPECT_EQ(http.seen[0].ca_file, "/etc/corp.pem");
 }
 
 }  // namespace
