@@ -75,7 +75,8 @@ void add_global_options(CLI::App& root, Program& program) {
   Options& options = program.options;
   root.add_option("-C,--config", options.config, "platform file (default: ./lifeboat.yaml)")
       ->envname("LIFEBOAT_CONFIG");
-  root.add_option("-r,--repository", options.repository, "directory of the repository")
+  root.add_option("-r,--repository", options.repository,
+                  "the repository: a directory, or s3://BUCKET/PREFIX")
       ->envname("LIFEBOAT_REPOSITORY");
   // Their environment variables are read by Program::key_from_environment().
   auto* file = root.add_option("--passphrase-file", options.passphrase_file,

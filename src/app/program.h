@@ -77,6 +77,8 @@ class Program {
   // The key as the options, environment or person give it.
   Result<repo::Unlock> unlock(const Operation& op, std::string_view question);
   Result<std::string> repository_place();
+  // A directory or a bucket, as the place says; `create`: makes the directory.
+  Result<std::unique_ptr<store::Store>> open_store(const std::string& place, bool create);
   // Opens the repository that the options or the platform file name and reads its log.
   Result<Opened> open_repository(const Operation& op);
 

@@ -98,7 +98,8 @@ void Reader::head(Value words) {
   }
   platform_.repository = words.text("repository");
   if (words.has("repository") && platform_.repository.empty()) {
-    add(words.at("repository").mark(), "repository", "has no value; expected a directory");
+    add(words.at("repository").mark(), "repository",
+        "has no value; expected a directory or s3://BUCKET/PREFIX");
   }
   const Value& objectives = words.at("objectives");
   if (objectives.has("rto")) platform_.objectives.rto = parse_duration(objectives.text("rto"));

@@ -44,7 +44,8 @@ Record make_platform_words() {
   words.fields = {
       field("version", shape::integer(), "version of this format: 1", true),
       field("platform", shape::string(), "name of the platform", true),
-      field("repository", shape::string(), "where captures are kept: a directory"),
+      field("repository", shape::string(),
+            "where captures are kept: a directory, or s3://BUCKET/PREFIX"),
       field("objectives", shape::record(make_objectives()), "what recoveries are measured against"),
       field("sources", shape::map(shape::any()), "what is captured, by name"),
       field("plans", shape::map(shape::any()), "recovery plans, by name"),
