@@ -34,6 +34,28 @@ Result<void> write_report(const std::string& path, std::string_view text) {
               "`lifeboat runs show` prints it again");
 }
 
+Result<void> agree(Program& program, const Recovery& recovery, const HowToGoOn& how) {
+  Terminal& terminal = program.terminal();
+  for (const run::StepFate& fate : recovery.fates()) {
+    const bool renamed = !fate.before.empty() && !fate.after.empty() && fate.before != fate.after;
+    terminal.say(fmt::format("  {:<38} {}",
+                             renamed ? printable(fate.before) + " -> " + printable(fate.after)
+                                     : printable(fate.after.empty() ? fate.before : fate.after),
+                             run::fate_text(fate.kind)));
+  }
+  if (how.agreed) return {};
+  if (program.options.no_input || !terminal.interactive()) {
+    return fail(Error::Kind::denied, "the plan of a run is about to be replaced, as shown",
+                "nothing was changed; --yes agrees", Error::Code::needs_person);
+  }
+  const std::string& run = recovery.pins().run;
+  TRY(const std::string typed,
+      terminal.ask(fmt::format("Go on by the changed plan? Type the run's name ({}):", run)));
+  if (typed == run) return {};
+  return fail(Error::Kind::cancelled, "the plan was not replaced", "nothing was changed",
+              Error::Code::refused);
+}
+
 }  // namespace
 
 std::string resume_command(const Program& program, const std::string& run) {
@@ -84,7 +106,9 @@ Result<std::string> named_run(const Operation& op, Program& program, const std::
 
 Result<int> resume_run(const Operation& op, Program& program, const std::string& run,
                        const HowToGoOn& how) {
-  TRY(const auto recovery, Recovery::prepare_resume(op, program, run));
+  TRY(const auto recovery, how.replan ? Recovery::prepare_replan(op, program, run, how.changed)
+                                      : Recovery::prepare_resume(op, program, run));
+  if (how.replan) TRY_DO(agree(program, *recovery, how));
   RunWatch watch(program.terminal());
   run::EngineSetup setup = recovery->setup(watch);
   setup.take_over = how.take_over;

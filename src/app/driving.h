@@ -6,6 +6,7 @@
 #include <string>
 
 #include "app/program.h"
+#include "app/recovery.h"
 #include "run/engine.h"
 
 namespace lifeboat::app {
@@ -24,6 +25,9 @@ Result<std::string> named_run(const Operation& op, Program& program, const std::
 struct HowToGoOn {
   bool take_over = false;  // run::EngineSetup::take_over
   std::string report;      // as tell_end()'s `file`
+  bool replan = false;     // by the changed plan, once a person has agreed to what it means
+  bool agreed = false;     // to that, without being asked
+  ReplanRequest changed{};
 };
 Result<int> resume_run(const Operation& op, Program& program, const std::string& run,
                        const HowToGoOn& how);

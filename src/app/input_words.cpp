@@ -8,8 +8,6 @@
 #include "client/secret/secret_file.h"
 
 namespace lifeboat::app {
-namespace {
-
 Result<std::pair<std::string, std::string>> name_and_rest(const std::string& option,
                                                           const std::string& word,
                                                           const std::string& rest) {
@@ -21,8 +19,6 @@ Result<std::pair<std::string, std::string>> name_and_rest(const std::string& opt
               fmt::format("{} {} is not NAME={}", option, printable(word), rest), "",
               Error::Code::usage);
 }
-
-}  // namespace
 
 Result<Value> read_input_words(const Operation& op, const plan::Plan& plan,
                                const std::vector<std::string>& words,

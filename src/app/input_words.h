@@ -4,12 +4,18 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/operation.h"
 #include "plan/plan.h"
 
 namespace lifeboat::app {
+
+// NAME and what follows '='.  Errors: invalid (usage), naming `option`.
+Result<std::pair<std::string, std::string>> name_and_rest(const std::string& option,
+                                                          const std::string& word,
+                                                          const std::string& rest);
 
 // A map of what was given: `words` are NAME=VALUE, `files` NAME=PATH. Not typed and not complete:
 // plan::bind_inputs() is for that.  Errors: invalid (usage), for a secret in `words` as well, since

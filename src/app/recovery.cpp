@@ -5,10 +5,13 @@
 #include <algorithm>
 
 #include "app/input_words.h"
+#include "app/operator_input.h"
 #include "app/registry.h"
 #include "app/version.h"
 #include "backup/bundle.h"
+#include "journal/vault.h"
 #include "repo/session.h"
+#include "run/sealed_values.h"
 #include "run/takeover.h"
 
 namespace lifeboat::app {
@@ -28,7 +31,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program
   TRY_DO(made->ask_inputs(op, request));
   made->fill_pins(request.since);
   made->world_.lost_at = made->pins_.origin.time;
-  if (!program.options.config.empty() && !request.dry_run) TRY_DO(made->store_own_bundle(op));
+  if (!program.options.config.empty() && !request.dry_run) TRY_DO(made->use_own_bundle(op));
   made->launcher_ = program.launcher_for(made->pins_.run);
   return made;
 }
@@ -42,10 +45,75 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare_resume(const Operation& op, 
   made->pins_ = begun.state.pins;
   const auto bundle = from_hex(made->pins_.bundle);
   TRY_DO(made->read_bundle(op, bundle ? Id::from(*bundle) : std::nullopt));
+  if (!program.options.config.empty()) {  // only for the secrets that lie beside it
+    TRY(const platform::Platform beside, program.platform_file());
+    made->secret_directory_ = beside.directory;
+  }
   made->fill_world();
   made->world_.lost_at = made->pins_.origin.time;
   made->launcher_ = program.launcher_for(run);
   return made;
+}
+
+Result<std::unique_ptr<Recovery>> Recovery::prepare_replan(const Operation& op, Program& program,
+                                                           const std::string& run,
+                                                           const ReplanRequest& request) {
+  TRY(Opened opened, program.open_repository(op));
+  TRY(TemporaryFolder folder, TemporaryFolder::make("bundle"));
+  auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
+  TRY(const run::Outcome begun, run::read_run(op, made->repository(), run));
+  made->pins_ = begun.state.pins;
+  if (program.options.config.empty()) {
+    TRY_DO(made->use_newest_bundle(op));
+  } else {
+    TRY(made->platform_, program.platform_file());
+    TRY_DO(made->use_own_bundle(op));
+  }
+  made->fill_world();
+  made->world_.lost_at = made->pins_.origin.time;
+  TRY_DO(made->fill_replan(op, request));
+  TRY(made->fates_, run::map_steps(begun.state, *made->replan_));
+  made->launcher_ = program.launcher_for(run);
+  return made;
+}
+
+Result<void> Recovery::use_newest_bundle(const Operation& op) {
+  TRY(const repo::Point newest, find_point(repository(), "latest"));
+  TRY_DO(read_bundle(op, newest.about.bundle));
+  pins_.bundle = newest.about.bundle->hex();
+  return {};
+}
+
+Result<void> Recovery::fill_replan(const Operation& op, const ReplanRequest& request) {
+  const auto found = platform_->plans.find(pins_.plan.name);
+  if (found == platform_->plans.end()) {
+    return fail(Error::Kind::not_found,
+                "there is no plan " + printable(pins_.plan.name) + " any more", "",
+                Error::Code::usage);
+  }
+  run::Replan replan;
+  replan.plan = found->second;
+  replan.sources = platform::source_values(*platform_);
+  replan.bundle = pins_.bundle;
+  replan.by = user_at_host(program_);
+  for (const auto& [name, person] : platform_->operators) replan.operators[name] = person.key;
+  for (const std::string& word : request.renames) {
+    TRY(const auto pair, name_and_rest("--map", word, "NEW"));
+    replan.renames.insert(pair);
+  }
+  TRY(Value given, read_input_words(op, replan.plan, request.inputs, request.input_files));
+  journal::Vault vault(repository(), pins_.run, [](const std::string&) {});
+  TRY(const Value before, run::from_handles(pins_.inputs, [&](const std::string& handle) {
+        return vault.get(op, handle);
+      }));
+  for (const plan::InputField& input : replan.plan.inputs) {
+    if (!given.has(input.name) && before.has(input.name)) {
+      given.set(input.name, before.at(input.name));
+    }
+  }
+  TRY(replan.inputs, plan::bind_inputs(replan.plan, given));
+  replan_ = std::move(replan);
+  return {};
 }
 
 Result<void> Recovery::choose_point(const Operation& op, const std::string& word) {
@@ -89,14 +157,18 @@ Result<void> Recovery::read_bundle(const Operation& op, const std::optional<Id>&
   return {};
 }
 
-Result<void> Recovery::store_own_bundle(const Operation& op) {
+Result<void> Recovery::use_own_bundle(const Operation& op) {
   TRY(const auto session, repository().open_session(op));
   backup::BackupOptions options;
   TRY(options.bundle, program_.bundle_files(*platform_));
   options.platform = platform_->name;
   TRY(const repo::Snapshot bundle, backup::store_bundle(op, *session, options));
   TRY_DO(session->close(op));
+  TRY_DO(repository().refresh(op));
   pins_.bundle = bundle.id.hex();
+  secret_directory_ = platform_->directory;
+  TRY_DO(backup::unpack_bundle(op, repository(), bundle.id, folder_.path()));
+  platform_->directory = folder_.path();
   return {};
 }
 
@@ -180,6 +252,8 @@ run::EngineSetup Recovery::setup(run::Observer& observer) {
   setup.around.random = &program_.random();
   setup.around.observer = &observer;
   setup.around.bundle_directory = platform_->directory;
+  setup.around.secret_directory = secret_directory_;
+  setup.replan = replan_ ? &*replan_ : nullptr;
   setup.repository = opened_.repository.get();
   setup.driver = run::this_driver(program_.random());
   setup.waits_for_people = !program_.options.no_input;

@@ -14,6 +14,7 @@
 #include "app/program.h"
 #include "base/temporary_folder.h"
 #include "run/engine.h"
+#include "run/replan.h"
 #include "steps/restore/restore_step.h"
 
 namespace lifeboat::app {
@@ -27,6 +28,12 @@ struct RecoveryRequest {
   bool dry_run = false;                  // nothing may be written anywhere
 };
 
+// A changed plan for a run that was begun.
+struct ReplanRequest {
+  std::vector<std::string> renames;              // OLD=NEW
+  std::vector<std::string> inputs, input_files;  // for inputs that are new, or other values
+};
+
 // Everything a run needs, alive together.
 class Recovery {
  public:
@@ -38,13 +45,21 @@ class Recovery {
   static Result<std::unique_ptr<Recovery>> prepare_resume(const Operation& op, Program& program,
                                                           const std::string& run);
 
-  // For prepare() and prepare_resume().
+  // Of a run that was begun, by the plan of its name in --config, or in the newest bundle.
+  // Errors: not_found when there is no such plan; usage (renames, inputs).
+  static Result<std::unique_ptr<Recovery>> prepare_replan(const Operation& op, Program& program,
+                                                          const std::string& run,
+                                                          const ReplanRequest& request);
+
+  // For prepare() and the others.
   Recovery(Program& program, Opened opened, TemporaryFolder folder)
       : program_(program), opened_(std::move(opened)), folder_(std::move(folder)) {}
 
   const run::Pins& pins() const { return pins_; }
   const platform::Platform& platform() const { return *platform_; }
   repo::Repository& repository() { return *opened_.repository; }
+  // What becomes of each step.
+  const std::vector<run::StepFate>& fates() const { return fates_; }
   run::EngineSetup setup(run::Observer& observer);
 
  private:
@@ -52,8 +67,11 @@ class Recovery {
   Result<void> choose_point(const Operation& op, const std::string& word);
   // The error of a part of the point that cannot be read, with what to take instead.
   tl::unexpected<Error> offer_the_point_before(Error error, std::string_view part);
-  // Pins a platform file that was given by option: another machine must find it too.
-  Result<void> store_own_bundle(const Operation& op);
+  // Pins a platform file that was given by option: another machine must find it too. Steps run in
+  // its copy from here on, as they will there.
+  Result<void> use_own_bundle(const Operation& op);
+  Result<void> use_newest_bundle(const Operation& op);
+  Result<void> fill_replan(const Operation& op, const ReplanRequest& request);
   Result<void> choose_plan(const RecoveryRequest& request);
   void fill_world();
   void fill_pins(const std::optional<WallTime>& since);
@@ -68,6 +86,9 @@ class Recovery {
   plan::StepTypes types_;
   std::unique_ptr<Launcher> launcher_;
   run::Pins pins_;
+  std::optional<run::Replan> replan_;
+  std::vector<run::StepFate> fates_;
+  std::string secret_directory_;  // "" = that of the bundle
 };
 
 }  // namespace lifeboat::app

@@ -30,7 +30,7 @@ plan::StepType with_secrets(plan::StepType type) {
       Value revealed = config;
       TRY_DO(reveal_secrets(
           op, revealed, fields,
-          {.launcher = &context.launcher(), .directory = context.bundle_directory()}));
+          {.launcher = &context.launcher(), .directory = context.secret_directory()}));
       return make(revealed, context);
     };
     if (secret_places(config, fields).empty()) return reveal_and_make({.clock = &context.clock()});

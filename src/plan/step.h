@@ -72,6 +72,8 @@ class StepContext {
   virtual Launcher& launcher() = 0;
   // Folder with the files of the bundle (read-only); relative paths of the plan are below it.
   virtual std::string bundle_directory() const = 0;
+  // Where relative paths of secrets are: they never travel in a bundle.
+  virtual std::string secret_directory() const { return bundle_directory(); }
   // A secret of this step that must survive a crash: answers the one kept under `name`, or keeps
   // what `make` answers, durable in the run's vault before it returns.
   virtual Result<Secret> keep_secret(const Operation& op, const std::string& name,

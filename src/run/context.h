@@ -20,7 +20,12 @@ struct Surroundings {
   Random* random = nullptr;
   Observer* observer = nullptr;
   std::string bundle_directory;
+  std::string secret_directory;  // "" = the same
 };
+
+inline const std::string& secrets_of(const Surroundings& around) {
+  return around.secret_directory.empty() ? around.bundle_directory : around.secret_directory;
+}
 
 // An error as it may be shown and kept: a step that was given a secret may have put it into either
 // text.
@@ -44,6 +49,7 @@ class RunContext final : public plan::StepContext {
   const Clock& clock() const override { return *around_.clock; }
   Launcher& launcher() override { return launcher_; }
   std::string bundle_directory() const override { return around_.bundle_directory; }
+  std::string secret_directory() const override { return secrets_of(around_); }
   Result<Secret> keep_secret(const Operation& op, const std::string& name,
                              const std::function<Secret()>& make) override;
   Result<void> left_running(const Operation& op,
@@ -72,6 +78,7 @@ class LookingContext final : public plan::StepContext {
   const Clock& clock() const override { return *around_.clock; }
   Launcher& launcher() override { return *around_.launcher; }
   std::string bundle_directory() const override { return around_.bundle_directory; }
+  std::string secret_directory() const override { return secrets_of(around_); }
   Result<Secret> keep_secret(const Operation& op, const std::string& name,
                              const std::function<Secret()>& make) override;
   Result<void> left_running(const Operation& op,

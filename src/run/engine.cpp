@@ -72,6 +72,18 @@ Result<Pins> sealed_pins(const Operation& op, repo::Repository& repository, cons
   return sealed;
 }
 
+Result<Replan> sealed_replan(const Operation& op, repo::Repository& repository,
+                             const std::string& run, const Replan& replan) {
+  journal::Vault vault(repository, run, [](const std::string&) {});
+  const PutSecret put = [&](const std::string& name, const Secret& value) {
+    return vault.put(op, name, value);
+  };
+  Replan sealed = replan;
+  TRY(sealed.inputs, to_handles(replan.inputs, "inputs", put));
+  TRY(sealed.sources, to_handles(replan.sources, "sources", put));
+  return sealed;
+}
+
 Outcome outcome_of(const Ledger& ledger, bool fresh, std::optional<Error> halted) {
   return {ledger.state(), fresh, std::move(halted)};
 }
@@ -215,6 +227,12 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
   if (left.state.recovered())
     return look_back(op, journal, std::move(left.state), setup.keep_vault);
   auto joined = joining(setup, left.state, left.over, fresh);
+  if (setup.replan != nullptr) {
+    TRY_DO(map_steps(left.state, *setup.replan));
+    TRY(const Replan sealed, sealed_replan(op, *setup.repository, run, *setup.replan));
+    joined.push_back(event::replanned(sealed));
+    apply(left.state, sealed);
+  }
   Ledger ledger(journal, *setup.around.launcher, *setup.around.clock, std::move(left.state));
   if (const auto revealed = ledger.reveal(); !revealed) {
     TRY_DO(journal.prove_lease(op));  // a vault that is gone: another driver brought it to its end

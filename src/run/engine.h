@@ -26,6 +26,7 @@
 #include <string>
 
 #include "run/context.h"
+#include "run/replan.h"
 #include "run/state.h"
 
 namespace lifeboat::run {
@@ -40,6 +41,9 @@ struct EngineSetup {
   // A run that only waits for people (a gate, a pause) is driven on until they act. False, for
   // pipelines: this driver leaves, with code needs_person. Needs heartbeats.
   bool waits_for_people = true;
+  // resume() goes on by this plan from now on; it outlives the call. Secrets in it as such,
+  // tainted.
+  const Replan* replan = nullptr;
   // resume() takes the run from a driver that shows life: a person's order.
   bool take_over = false;
   // How long resume() waits for children of the last driver to end.

@@ -56,6 +56,21 @@ PointPin point_from(const Value& value) {
   return point;
 }
 
+Value texts_by_name(const std::map<std::string, std::string>& items) {
+  Value value = Value::Map{};
+  for (const auto& [name, text] : items) value.set(name, text);
+  return value;
+}
+
+std::map<std::string, std::string> texts_by_name(const Value& value) {
+  std::map<std::string, std::string> items;
+  if (!value.is(Value::Type::map)) return items;
+  for (const auto& [name, text] : value.map()) {
+    if (text.is(Value::Type::string)) items.emplace(name, text.string());
+  }
+  return items;
+}
+
 std::optional<std::chrono::nanoseconds> duration_from(const Value& value) {
   if (!value.is(Value::Type::integer)) return std::nullopt;
   return std::chrono::nanoseconds(value.integer());
@@ -111,9 +126,7 @@ Value to_value(const Pins& pins) {
   const Objectives& wanted = pins.objectives;
   if (wanted.rto) value.set("rto_objective_ns", std::int64_t{wanted.rto->count()});
   if (wanted.rpo) value.set("rpo_objective_ns", std::int64_t{wanted.rpo->count()});
-  Value operators = Value::Map{};
-  for (const auto& [name, key] : pins.operators) operators.set(name, key);
-  value.set("operators", std::move(operators));
+  value.set("operators", texts_by_name(pins.operators));
   return value;
 }
 
@@ -130,11 +143,7 @@ Result<Pins> pins_from(const Value& value) {
   pins.origin = {{value.integer("t0", 0)}, value.text("t0_origin")};
   pins.objectives = {duration_from(value.at("rto_objective_ns")),
                      duration_from(value.at("rpo_objective_ns"))};
-  if (value.at("operators").is(Value::Type::map)) {
-    for (const auto& [name, key] : value.at("operators").map()) {
-      if (key.is(Value::Type::string)) pins.operators.emplace(name, key.string());
-    }
-  }
+  pins.operators = texts_by_name(value.at("operators"));
   return pins;
 }
 
@@ -173,6 +182,30 @@ Event run_end(const RunEnd& end) {
   facts.set("outcome", end.outcome);
   if (end.heartbeat) facts.set("heartbeat", end.heartbeat->ns);
   return make("run.end", std::move(facts));
+}
+
+Event replanned(const Replan& replan) {
+  Value facts;
+  facts.set("plan", run::to_value(replan.plan));
+  facts.set("inputs", replan.inputs);
+  facts.set("sources", replan.sources);
+  facts.set("bundle", replan.bundle);
+  facts.set("operators", texts_by_name(replan.operators));
+  facts.set("renames", texts_by_name(replan.renames));
+  facts.set("by", replan.by);
+  return make("run.replanned", std::move(facts));
+}
+
+Result<Replan> replan_from(const Value& facts) {
+  Replan replan;
+  TRY(replan.plan, plan_from(facts.at("plan")));
+  replan.inputs = facts.at("inputs");
+  replan.sources = facts.at("sources");
+  replan.bundle = facts.text("bundle");
+  replan.operators = texts_by_name(facts.at("operators"));
+  replan.renames = texts_by_name(facts.at("renames"));
+  replan.by = facts.text("by");
+  return replan;
 }
 
 Event run_remark(const std::string& text) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "run/replan.h"
 #include "run/request.h"
 #include "run/state.h"
 
@@ -21,6 +22,7 @@ Event driver_joined(const journal::Driver& driver, const std::string& over);
 Event driver_released(const std::string& id);
 Event driver_left(const journal::Driver& driver);
 Event run_end(const RunEnd& end);
+Event replanned(const Replan& replan);
 Event run_remark(const std::string& text);
 
 Event started(const std::string& step, std::uint64_t generation);
@@ -52,6 +54,8 @@ Value to_value(const Error& error);
 Error error_from(const Value& value);
 Value to_value(const plan::Check& check);
 Value to_value(const Pins& pins);
+// Errors: corrupt.
+Result<Replan> replan_from(const Value& facts);
 Result<Pins> pins_from(const Value& value);
 
 }  // namespace lifeboat::run::event

@@ -102,7 +102,7 @@ class FakeEngine {
   EngineSetup setup(repo::Repository& repository) {
     const int number = ++drivers_;
     EngineSetup made;
-    made.around = {&types, &launcher, &clock, &random, observer, "."};
+    made.around = {&types, &launcher, &clock, &random, observer, ".", ""};
     made.repository = &repository;
     made.driver = {"driver-" + std::to_string(number), "host", number, "boot"};
     made.running_at_most = running_at_most;

@@ -69,6 +69,7 @@ class CountingLauncher final : public Launcher {
 
   Result<Finished> run(const Operation& op, const Command& command, ByteView input) override;
   Result<std::unique_ptr<Child>> start(const Operation& op, const Command& command) override;
+  void may_work_until(std::chrono::nanoseconds boot) override { launcher_.may_work_until(boot); }
   void mask(const Secret& secret) override { launcher_.mask(secret); }
   std::string masked(std::string_view text) const override { return launcher_.masked(text); }
   std::vector<int> living(const std::string& owner) const override {

@@ -282,6 +282,25 @@ void on_request(RunState& state, const Event& event) {
   state.deeds.push_back(std::move(deed));
 }
 
+void on_replanned(RunState& state, const Event& event) {
+  const auto replan = event::replan_from(event.facts);
+  if (!replan) {
+    state.remarks.push_back("a change of the plan cannot be read: " + replan.error().what);
+    return;
+  }
+  apply(state, *replan);
+  state.deeds.push_back({.request = 0,
+                         .time = event.time,
+                         .by = replan->by,
+                         .action = "replan",
+                         .step = "",
+                         .reason = "",
+                         .is_signed = false,
+                         .accepted = true,
+                         .why = "",
+                         .nonce = ""});
+}
+
 void on_end(RunState& state, const Event& event) {
   RunEnd end{event.facts.text("outcome"), event.time, std::nullopt};
   if (event.facts.has("heartbeat")) end.heartbeat = WallTime{event.facts.integer("heartbeat", 0)};
@@ -347,6 +366,8 @@ void fold(RunState& state, const Event& event) {
     if (!state.drivers.empty()) state.drivers.back().left = true;
   } else if (event.kind == "run.end") {
     on_end(state, event);
+  } else if (event.kind == "run.replanned") {
+    on_replanned(state, event);
   } else if (event.kind == "request.taken") {
     on_request(state, event);
   } else if (event.kind == "driver.released") {

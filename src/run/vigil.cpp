@@ -20,6 +20,7 @@ Vigil::Vigil(const EngineSetup& setup, journal::Journal& journal, Duties duties)
       duties_(std::move(duties)),
       confirmed_(setup.around.clock->boot()) {
   if (setup_.heartbeat_period.count() == 0) return;
+  renew();
   thread_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
 }
 
@@ -27,6 +28,7 @@ Vigil::~Vigil() {
   if (!thread_.joinable()) return;
   thread_.request_stop();
   thread_.join();
+  setup_.around.launcher->may_work_until({});
 }
 
 void Vigil::watch(const std::stop_token& stop) {
@@ -52,6 +54,12 @@ void Vigil::watch(const std::stop_token& stop) {
   static_cast<void>(stopped);  // nothing but liveness hangs on it
 }
 
+// What we started ends by itself a little later than we would end it, should we be stopped.
+void Vigil::renew() {
+  setup_.around.launcher->may_work_until(
+      confirmed_ + setup_.heartbeat_period * periods_without_a_beat + setup_.heartbeat_period / 2);
+}
+
 bool Vigil::lost_the_lease(const Operation& op) {
   const auto lease = journal_.prove_lease(op);
   if (lease || lease.error().effective_code() != Error::Code::lease_held) return false;
@@ -63,6 +71,7 @@ bool Vigil::too_long_silent(const Result<void>& beaten) {
   const auto now = setup_.around.clock->boot();
   if (beaten) {
     confirmed_ = now;
+    renew();
     return false;
   }
   if (now - confirmed_ < setup_.heartbeat_period * periods_without_a_beat) return false;

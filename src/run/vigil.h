@@ -3,7 +3,8 @@
 // One thread. Every period it leaves a heartbeat and asks the store whether another driver holds
 // the chain; in between it looks for requests. When no heartbeat could be left for two periods the
 // driver is told to stop: after a third one others may take it for dead (run/takeover.h), and by
-// then nothing of it may be at work any more.
+// then nothing of it may be at work any more. Should this very process be stopped meanwhile, the
+// supervisors of what it started end that in time (Launcher::may_work_until).
 //
 // Threads: made and stopped by one thread; calls its Duties from its own.
 #pragma once
@@ -31,6 +32,7 @@ class Vigil {
 
  private:
   void watch(const std::stop_token& stop);
+  void renew();
   bool lost_the_lease(const Operation& op);
   bool too_long_silent(const Result<void>& beaten);
 

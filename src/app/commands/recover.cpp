@@ -24,7 +24,8 @@ namespace {
 struct Given {
   RecoveryRequest request;
   std::string since, resume, report;
-  bool dry_run = false, takeover = false;
+  bool dry_run = false, takeover = false, replan = false, yes = false;
+  std::vector<std::string> renames;
 };
 
 // Whether a report can be written there; what stands there stays as it is.
@@ -79,9 +80,21 @@ Result<int> run_recover(const Operation& op, Program& program, Given& given) {
     }
   }
   if (!given.report.empty()) TRY_DO(probe_report(given.report));
+  const bool inputs = !given.request.inputs.empty() || !given.request.input_files.empty();
+  if (!given.resume.empty() && inputs && !given.replan) {
+    return fail(
+        Error::Kind::invalid, "a run has pinned its inputs",
+        "other values for a step that is not done: lifeboat runs retry RUN STEP --input ...",
+        Error::Code::usage);
+  }
   if (given.resume.empty()) return begin_run(op, program, given);
   TRY(const std::string run, named_run(op, program, given.resume));
-  return resume_run(op, program, run, {given.takeover, given.report});
+  return resume_run(op, program, run,
+                    {given.takeover,
+                     given.report,
+                     given.replan,
+                     given.yes,
+                     {given.renames, given.request.inputs, given.request.input_files}});
 }
 
 }  // namespace
@@ -94,6 +107,13 @@ void add_recover(CLI::App& root, Program& program) {
   command
       ->add_flag("--takeover", given->takeover, "take the run from a driver that is still at work")
       ->needs(resume);
+  auto* replan = command
+                     ->add_flag("--replan", given->replan,
+                                "go on by the changed plan of --config or of the newest bundle")
+                     ->needs(resume);
+  command->add_option("--map", given->renames, "OLD=NEW: a step that has another name now")
+      ->needs(replan);
+  command->add_flag("-y,--yes", given->yes, "agree to what --replan shows")->needs(replan);
   // A run has pinned all of these; it cannot be rehearsed either.
   command->add_option("plan", given->request.plan, "plan of the platform file or bundle")
       ->excludes(resume);
@@ -101,12 +121,10 @@ void add_recover(CLI::App& root, Program& program) {
       ->add_option("--point", given->request.point,
                    "recovery point: id, `latest` or a time (default: the newest complete one)")
       ->excludes(resume);
-  command->add_option("--input", given->request.inputs, "NAME=VALUE for an input of the plan")
-      ->excludes(resume);
-  command
-      ->add_option("--input-file", given->request.input_files,
-                   "NAME=PATH: an input's value is in this file, as for secrets it must be")
-      ->excludes(resume);
+  command->add_option("--input", given->request.inputs,
+                      "NAME=VALUE for an input of the plan; of a run: only with --replan");
+  command->add_option("--input-file", given->request.input_files,
+                      "NAME=PATH: an input's value is in this file, as for secrets it must be");
   command
       ->add_option("--since", given->since,
                    "when the platform was lost (RFC 3339): the RTO's start")
@@ -119,6 +137,7 @@ void add_recover(CLI::App& root, Program& program) {
       "  lifeboat recover shop-lost --dry-run\n"
       "  lifeboat recover shop-lost --input target=/srv/new --since 2026-11-21T03:12:00Z\n"
       "  lifeboat recover --resume latest\n"
+      "  lifeboat recover --resume latest --replan --config lifeboat.yaml --map db=database\n"
       "  lifeboat recover --resume 4f2a1b9c0d3e --takeover");
   command->callback([&program, given] {
     program.chosen = [&program, given](const Operation& op) {

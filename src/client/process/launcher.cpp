@@ -20,6 +20,7 @@
 
 #include "base/temporary_folder.h"
 #include "client/process/descriptor.h"
+#include "client/process/lease.h"
 #include "client/process/masker.h"
 #include "client/process/process_tree.h"
 #include "client/process/spec.h"
@@ -94,7 +95,7 @@ Result<Connections> make_connections() {
 }
 
 Result<pid_t> spawn_supervisor(const std::string& self, const std::string& owner,
-                               const Connections& pipes, const Descriptor& spec) {
+                               const Connections& pipes, const Descriptor& spec, int lease) {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&files);
@@ -104,6 +105,7 @@ Result<pid_t> spawn_supervisor(const std::string& self, const std::string& owner
                                 &pipes.death.read, &pipes.report.write}) {
     posix_spawn_file_actions_adddup2(&files, one->number(), number++);
   }
+  posix_spawn_file_actions_adddup2(&files, lease, number++);
   posix_spawn_file_actions_addclosefrom_np(&files, number);
   sigset_t every, none;
   sigfillset(&every);
@@ -141,14 +143,14 @@ class RunningChild final : public Child {
   ~RunningChild() override { end(); }
 
   Result<void> begin(const Operation& op, const Command& command, const std::string& self,
-                     const std::string& owner) {
+                     const std::string& owner, int lease) {
     TRY(const process::Spec spec, make_spec(command));
     Bytes encoded = process::encode_spec(spec);
     TRY(const Descriptor file, process::make_memory_file(encoded));
     std::fill(encoded.begin(), encoded.end(), std::uint8_t{0});
     TRY(Connections pipes, make_connections());
     TRY_DO(op.proceed());
-    TRY(pid_, spawn_supervisor(self, owner, pipes, file));
+    TRY(pid_, spawn_supervisor(self, owner, pipes, file, lease));
     input_ = std::move(pipes.input.write);
     output_ = std::move(pipes.output.read);
     errors_ = std::move(pipes.errors.read);
@@ -393,15 +395,21 @@ class SupervisedLauncher final : public Launcher {
   Result<Finished> run(const Operation& op, const Command& command, ByteView input) override {
     learn_secrets(command);
     RunningChild child(masker_, clock_, command);
-    TRY_DO(child.begin(op, command, self_, owner_));
+    TRY(const int lease, lease_descriptor());
+    TRY_DO(child.begin(op, command, self_, owner_, lease));
     return child.run(op, input);
   }
 
   Result<std::unique_ptr<Child>> start(const Operation& op, const Command& command) override {
     learn_secrets(command);
     auto child = std::make_unique<RunningChild>(masker_, clock_, command);
-    TRY_DO(child->begin(op, command, self_, owner_));
+    TRY(const int lease, lease_descriptor());
+    TRY_DO(child->begin(op, command, self_, owner_, lease));
     return std::unique_ptr<Child>(std::move(child));
+  }
+
+  void may_work_until(std::chrono::nanoseconds boot) override {
+    if (lease_descriptor()) lease_->set(boot);
   }
 
   void mask(const Secret& secret) override { masker_.add(secret); }
@@ -430,9 +438,19 @@ class SupervisedLauncher final : public Launcher {
     for (const auto& [name, value] : command.secret_files) masker_.add(value);
   }
 
+  Result<int> lease_descriptor() {
+    MutexLock lock(mutex_);
+    if (!lease_) {
+      TRY(lease_, process::Lease::make());
+    }
+    return lease_->descriptor();
+  }
+
   const Clock& clock_;
   const std::string owner_, self_;
   process::Masker masker_;
+  Mutex mutex_;
+  std::optional<process::Lease> lease_;  // made once, then only its number changes
 };
 
 }  // namespace

@@ -79,6 +79,9 @@ class Launcher {
   virtual Result<Finished> run(const Operation& op, const Command& command,
                                ByteView input = {}) = 0;
   virtual Result<std::unique_ptr<Child>> start(const Operation& op, const Command& command) = 0;
+  // Until when, by the boot clock, what was started and will be may work: supervisors end it then,
+  // whatever has become of us. Zero, as in the beginning: no limit.
+  virtual void may_work_until(std::chrono::nanoseconds /*boot*/) {}
   // Masks these values (and their base64, URL and JSON forms) in errors and lines from now on.
   virtual void mask(const Secret& secret) = 0;
   virtual std::string masked(std::string_view text) const = 0;

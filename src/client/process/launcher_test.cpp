@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -288,6 +289,37 @@ TEST_F(LauncherTest, KillingTheEngineLeavesNoDescendant) {
   EXPECT_TRUE(eventually([&] { return launcher_->living(owner_).empty(); }));
   const auto left = with_word(sleeper);
   EXPECT_TRUE(left.empty()) << portraits(left);
+}
+
+// A laptop that sleeps, a process that was stopped: its successor must not meet its programs.
+TEST_F(LauncherTest, WhatAStoppedEngineStartedEndsWhenItsLeaseIsOver) {
+  const std::string sleeper = unique_sleep(6);
+  const pid_t engine = fork();
+  if (engine == 0) {
+    launcher_->may_work_until(clock_.boot() + std::chrono::seconds(3));
+    const auto done = launcher_->run(op_, shell("(" + sleeper + " &) ; " + sleeper));
+    _exit(done ? 0 : 1);
+  }
+  const bool up = eventually([&] { return with_word(sleeper).size() >= 2; });
+  kill(engine, SIGSTOP);
+  EXPECT_TRUE(up);
+  EXPECT_TRUE(eventually([&] { return launcher_->living(owner_).empty(); }));
+  const auto left = with_word(sleeper);
+  EXPECT_EQ(left.size(), 0U) << portraits(left);
+  kill(engine, SIGKILL);
+  waitpid(engine, nullptr, 0);
+}
+
+TEST_F(LauncherTest, ALeaseThatIsRenewedLetsProgramsWork) {
+  launcher_->may_work_until(clock_.boot() + std::chrono::seconds(4));
+  auto child = launcher_->start(op_, shell("sleep 5.5; echo whole"));
+  ASSERT_TRUE(child) << child.error().what;
+  launcher_->may_work_until(clock_.boot() + std::chrono::hours(1));
+  std::array<std::uint8_t, 64> out{};
+  const auto read = (*child)->read(op_, out);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(as_text(ByteView(out).first(*read)), "whole\n");
+  EXPECT_EQ((*child)->wait(op_)->status, 0);
 }
 
 // Supervisor and engine, both killed: nobody is left to end the tree, so it must be found.

@@ -20,6 +20,7 @@ namespace lifeboat::process {
 inline constexpr int spec_descriptor = 3;
 inline constexpr int death_descriptor = 4;  // end of file: the launcher is gone or wants the end
 inline constexpr int report_descriptor = 5;
+inline constexpr int lease_descriptor = 6;  // client/process/lease.h
 inline constexpr char owner_variable[] = "LIFEBOAT_SUPERVISOR";
 // Of the programs: OWNER, or OWNER@SESSION where daemons may leave, who have a session of their
 // own.

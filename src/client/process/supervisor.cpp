@@ -2,9 +2,10 @@
 //
 // It is the sub-reaper of everything the program forks, so nothing of the tree can leave its sight:
 // what is orphaned becomes its child. It ends the tree when the death pipe reports end of file (the
-// engine is dead, however it died, or asks for the end) or when its parent changed (second line,
-// in case the pipe was inherited by someone). It never trusts one look at /proc: a tree that forks
-// while it is being ended is walked again until nothing is left.
+// engine is dead, however it died, or asks for the end), when its parent changed (second line, in
+// case the pipe was inherited by someone), or when the engine's lease is over (it is stopped, or
+// cannot prove any more that it is the driver). It never trusts one look at /proc: a tree that
+// forks while it is being ended is walked again until nothing is left.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include "base/temporary_folder.h"
 #include "client/process/descriptor.h"
 #include "client/process/launcher.h"
+#include "client/process/lease.h"
 #include "client/process/process_tree.h"
 #include "client/process/spec.h"
 
@@ -158,8 +160,10 @@ class Watch {
   }
 
   void run() {
+    const auto look_every = std::chrono::seconds(1);
     while (!status_ && !told_to_end_) {
-      wait_for_news(std::chrono::milliseconds(-1));
+      wait_for_news(look_every);
+      if (lease_.over(SystemClock().boot())) told_to_end_ = true;
     }
     end_tree();
     report("status " + std::to_string(status_.value_or(128 + SIGKILL)));
@@ -229,6 +233,7 @@ class Watch {
   }
 
   const Spec& spec_;
+  const process::Lease lease_ = process::Lease::from(process::lease_descriptor);
   int signals_;
   pid_t program_ = 0;
   std::optional<int> status_;
@@ -257,8 +262,8 @@ void mark_as_child(Spec& spec) {
 }  // namespace
 
 int supervise(int, char**) {
-  for (const int number :
-       {process::spec_descriptor, process::death_descriptor, process::report_descriptor}) {
+  for (const int number : {process::spec_descriptor, process::death_descriptor,
+                           process::report_descriptor, process::lease_descriptor}) {
     if (fcntl(number, F_SETFD, FD_CLOEXEC) != 0) return 2;  // started by hand
   }
   const Descriptor signals(watched_signals());

@@ -287,7 +287,7 @@ Result<void> reveal_repo(const Operation& op, plan::StepContext& context, Value&
                 "name a git source", Error::Code::usage);
   }
   return reveal_secrets(op, repo, source::git_source().fields,
-                        {.launcher = &context.launcher(), .directory = context.bundle_directory()});
+                        {.launcher = &context.launcher(), .directory = context.secret_directory()});
 }
 
 Record git_edit_fields() {

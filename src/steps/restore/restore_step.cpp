@@ -120,7 +120,7 @@ class RestoreStep final : public plan::Step {
     TRY_DO(refuse_relative_target(config));
     TRY_DO(reveal_secrets(
         op, config, type_->fields,
-        {.launcher = &context_.launcher(), .directory = context_.bundle_directory()}));
+        {.launcher = &context_.launcher(), .directory = context_.secret_directory()}));
     const source::Context context{.clock = &context_.clock(),
                                   .launcher = &context_.launcher(),
                                   .directory = context_.bundle_directory()};
