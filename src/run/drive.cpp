@@ -3,10 +3,18 @@
 #include <fmt/format.h>
 
 #include "journal/heartbeat.h"
+#include "plan/schedule.h"
 #include "run/events.h"
 #include "run/step_life.h"
 
 namespace lifeboat::run {
+namespace {
+
+plan::Times urgency(const EngineSetup& setup, const plan::Plan& plan, const plan::Graph& graph) {
+  return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Outlook::usual));
+}
+
+}  // namespace
 
 Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger,
              std::shared_ptr<FaultPoints> faults)
@@ -14,8 +22,12 @@ Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger
       journal_(journal),
       ledger_(ledger),
       plan_(ledger.pins().plan),
+      graph_(plan_),
+      frontier_(plan_, graph_, urgency(setup, plan_, graph_)),
       faults_(std::move(faults)),
-      ended_(plan_.steps.size() + 1) {}
+      ended_(plan_.steps.size() + 1) {
+  follow(ledger.view());
+}
 
 std::optional<Error> Drive::run(const Operation& op) {
   const std::stop_callback forward(op.stop, [this] { stop_.request_stop(); });
@@ -27,7 +39,11 @@ std::optional<Error> Drive::run(const Operation& op) {
   for (;;) {
     start_ready(steps);
     if (running_.empty()) break;
-    if (const auto name = ended_.pop()) running_.erase(*name);  // joins it
+    setup_.around.observer->at_work(running_.size());
+    if (const auto name = ended_.pop()) {
+      running_.erase(*name);  // joins it
+      follow({{{*name, ledger_.step(*name).phase}}});
+    }
   }
   if (life.joinable()) {
     life.request_stop();
@@ -38,20 +54,28 @@ std::optional<Error> Drive::run(const Operation& op) {
   return left;
 }
 
+// A step whose thread has not ended yet counts as running, whatever the ledger says of it.
+void Drive::follow(const plan::RunView& changes) {
+  for (const auto& [name, phase] : changes.phases) {
+    const auto step = graph_.place(name);
+    if (step && !running_.contains(name)) frontier_.set(*step, phase);
+  }
+}
+
 void Drive::start_ready(const Operation& op) {
-  for (;;) {
-    if (op.stop.stop_requested()) return;
-    plan::RunView view = ledger_.view();
-    for (const auto& [name, thread] : running_) view.phases[name] = plan::StepPhase::running;
-    const auto actions = plan::next_actions(plan_, view);
-    for (const auto& [step, needs] : actions.skip) {
-      ledger_.note(event::skipped(step, needs));
-      setup_.around.observer->step_skipped(step, needs);
-    }
-    for (const std::string& name : actions.start) {
-      if (running_.size() < setup_.running_at_most) start(op, *plan_.find(name));
-    }
-    if (actions.skip.empty()) return;
+  if (op.stop.stop_requested()) return;
+  follow(ledger_.take_changes());
+  while (const auto lost = frontier_.to_skip()) {
+    const std::string &step = plan_.steps[lost->step].name, &needs = plan_.steps[lost->needs].name;
+    ledger_.note(event::skipped(step, needs));
+    setup_.around.observer->step_skipped(step, needs);
+    frontier_.set(lost->step, plan::StepPhase::skipped);
+  }
+  while (running_.size() < setup_.running_at_most) {
+    const auto next = frontier_.to_start();
+    if (!next) return;
+    start(op, plan_.steps[*next]);
+    frontier_.set(*next, plan::StepPhase::running);
   }
 }
 

@@ -1,6 +1,7 @@
 // run/drive.h - The loop of one driver: start what may start, wait, ask again.
 //
-// Decides nothing itself: plan/next_actions.h says what may start, run/step_life.h lives the steps.
+// Decides nothing itself: plan/frontier.h says what may start, and which first; run/step_life.h
+// lives the steps. What one step costs here does not grow with the plan.
 // Threads: run() in the caller's; one thread a running step, one for signs of life.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "plan/frontier.h"
 #include "run/engine.h"
 #include "run/ledger.h"
 
@@ -25,6 +27,7 @@ class Drive {
   std::optional<Error> run(const Operation& op);
 
  private:
+  void follow(const plan::RunView& changes);
   void start_ready(const Operation& op);
   void start(const Operation& op, const plan::StepNode& node);
   void halt(Error error);
@@ -38,6 +41,8 @@ class Drive {
   journal::Journal& journal_;
   Ledger& ledger_;
   const plan::Plan& plan_;
+  const plan::Graph graph_;
+  plan::Frontier frontier_;  // of the thread in run()
   // Shared with the journal, whose own thread may pass a point while we leave.
   const std::shared_ptr<FaultPoints> faults_;
   std::stop_source stop_;                        // of all steps

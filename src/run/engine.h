@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 
+#include "plan/expectation.h"
 #include "run/context.h"
 #include "run/state.h"
 
@@ -32,6 +33,8 @@ struct EngineSetup {
   repo::Repository* repository = nullptr;
   journal::Driver driver;  // this_driver()
   unsigned running_at_most = 16;
+  // When more steps are ready than may run at once, the longest expected chain goes first.
+  plan::Expectations expectations;
   // Signs of life, and how often a driver looks whether it was replaced; zero: never.
   std::chrono::nanoseconds heartbeat_period = std::chrono::seconds(5);
   // How long resume() waits for children of the last driver to end.

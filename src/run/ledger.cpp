@@ -58,6 +58,23 @@ Result<void> Ledger::reveal() {
 void Ledger::believe(const journal::Event& event) {
   MutexLock lock(mutex_);
   fold(state_, event);
+  const std::string step = event.facts.text("step");
+  // What is of no step may be about all of them, as a driver that joins is.
+  if (step.empty()) {
+    all_changed_ = true;
+  } else {
+    changed_.insert(step);
+  }
+}
+
+plan::RunView Ledger::take_changes() {
+  MutexLock lock(mutex_);
+  plan::RunView view;
+  if (all_changed_) view = state_.view();
+  for (const std::string& step : changed_) view.phases[step] = state_.step(step).phase;
+  all_changed_ = false;
+  changed_.clear();
+  return view;
 }
 
 Result<void> Ledger::record(std::vector<journal::Event> events) {
@@ -89,11 +106,28 @@ plan::RunView Ledger::view() const {
   return state_.view();
 }
 
-plan::Scope Ledger::scope() const {
-  MutexLock lock(mutex_);
+plan::Scope Ledger::scope_without_outputs() const {
   plan::Scope scope = first_scope(pins_, state_.begun);
   scope.inputs = inputs_;
   scope.sources = sources_;
+  return scope;
+}
+
+plan::Scope Ledger::scope(const plan::StepNode& step) const {
+  const auto names = plan::references(step.config);
+  MutexLock lock(mutex_);
+  plan::Scope scope = scope_without_outputs();
+  for (const std::string& name : names) {
+    if (const auto found = outputs_.find(name); found != outputs_.end())
+      scope.outputs.insert(*found);
+    if (state_.step(name).phase == plan::StepPhase::skipped) scope.skipped.push_back(name);
+  }
+  return scope;
+}
+
+plan::Scope Ledger::scope() const {
+  MutexLock lock(mutex_);
+  plan::Scope scope = scope_without_outputs();
   scope.outputs = outputs_;
   for (const auto& [name, step] : state_.steps) {
     if (step.phase == plan::StepPhase::skipped) scope.skipped.push_back(name);

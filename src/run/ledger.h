@@ -11,6 +11,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,11 @@ class Ledger {
   RunState state() const;
   StepState step(const std::string& name) const;
   plan::RunView view() const;
-  // What steps may refer to now.
+  // The phases of all steps that something was recorded of since the last call.
+  plan::RunView take_changes();
+  // What steps may refer to now; and what this one does refer to, at the cost of just that.
   plan::Scope scope() const;
+  plan::Scope scope(const plan::StepNode& step) const;
   const Pins& pins() const { return pins_; }
 
   // Journals the end of a step; its outputs are there for others when this answers.
@@ -52,6 +56,7 @@ class Ledger {
  private:
   Operation operation() const { return {&clock_}; }
   void believe(const journal::Event& event);
+  plan::Scope scope_without_outputs() const REQUIRES(mutex_);
   plan::Verification masked(plan::Verification proof) const;
   void taint_known(Value& value) const;
 
@@ -61,6 +66,8 @@ class Ledger {
   const Pins pins_;
   mutable Mutex mutex_;
   RunState state_ GUARDED_BY(mutex_);
+  std::set<std::string> changed_ GUARDED_BY(mutex_);         // steps
+  bool all_changed_ GUARDED_BY(mutex_) = false;              // as far as we know
   Value inputs_ GUARDED_BY(mutex_);                          // revealed
   Value sources_ GUARDED_BY(mutex_);                         // revealed
   std::map<std::string, Value> outputs_ GUARDED_BY(mutex_);  // revealed, of steps that are done

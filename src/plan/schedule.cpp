@@ -1,0 +1,212 @@
+#include "plan/schedule.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "base/guard.h"
+
+namespace lifeboat::plan {
+namespace {
+
+using std::chrono::nanoseconds;
+
+nanoseconds sum(nanoseconds a, nanoseconds b) {
+  std::int64_t total = 0;
+  return __builtin_add_overflow(a.count(), b.count(), &total) ? nanoseconds::max()
+                                                              : nanoseconds(total);
+}
+
+nanoseconds end_of(const DurationRange& range, Outlook outlook) {
+  switch (outlook) {
+    case Outlook::quick:
+      return range.low;
+    case Outlook::usual:
+      return range.likely;
+    case Outlook::slow:
+      break;
+  }
+  return range.high;
+}
+
+// A step at work: when it ends, and which it is.
+using Ending = std::pair<nanoseconds, std::size_t>;
+
+class Play {
+ public:
+  Play(const Plan& plan, const Graph& graph, const Load& load)
+      : load_(load), frontier_(plan, graph, load.urgency) {
+    ASSERT(load.times.size() == graph.size() && load.workers > 0);
+    ASSERT(load.phases.empty() || load.phases.size() == graph.size());
+    done_.start.resize(graph.size());
+    done_.end.resize(graph.size());
+    done_.ran.resize(graph.size());
+    for (std::size_t i = 0; i < load.phases.size(); ++i) {
+      frontier_.set(i, load.phases[i]);
+      if (load.phases[i] == StepPhase::running) begin(i);
+    }
+  }
+
+  Scheduled to_the_end() {
+    for (start_ready(); !running_.empty(); start_ready()) {
+      const auto [time, step] = running_.top();
+      running_.pop();
+      now_ = time;
+      frontier_.set(step, StepPhase::done);
+    }
+    done_.makespan = now_;
+    for (std::size_t i = 0; i < load_.times.size(); ++i) {
+      done_.held += frontier_.phase(i) == StepPhase::waiting;
+    }
+    return std::move(done_);
+  }
+
+ private:
+  void start_ready() {
+    while (const auto lost = frontier_.to_skip()) frontier_.set(lost->step, StepPhase::skipped);
+    while (running_.size() < load_.workers) {
+      const auto next = frontier_.to_start();
+      if (!next) return;
+      frontier_.set(*next, StepPhase::running);
+      begin(*next);
+    }
+  }
+
+  void begin(std::size_t step) {
+    done_.ran[step] = 1;
+    done_.start[step] = now_;
+    done_.end[step] = sum(now_, load_.times[step]);
+    running_.emplace(done_.end[step], step);
+    done_.at_once = std::max(done_.at_once, static_cast<unsigned>(running_.size()));
+  }
+
+  const Load& load_;
+  Frontier frontier_;
+  std::priority_queue<Ending, std::vector<Ending>, std::greater<>> running_;
+  nanoseconds now_{};
+  Scheduled done_;
+};
+
+bool is_over(StepPhase phase) {
+  return phase == StepPhase::done || phase == StepPhase::skipped || phase == StepPhase::failed;
+}
+
+// What is left of a step that was expected to take `whole`.
+nanoseconds left_of(nanoseconds whole, nanoseconds had, Outlook outlook) {
+  if (whole > had) return whole - had;
+  return outlook == Outlook::slow ? had / 2 : nanoseconds{};
+}
+
+Times times_left(const Plan& plan, const Expectations& expectations, const Midst& midst,
+                 Outlook outlook) {
+  Times times = times_of(plan, expectations, outlook);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    if (is_over(midst.phases[i])) times[i] = {};
+    if (midst.phases[i] != StepPhase::running) continue;
+    times[i] = left_of(times[i], midst.running_for[i], outlook);
+  }
+  return times;
+}
+
+void count_steps(Remaining& left, const Plan& plan, const Expectations& expectations,
+                 const Midst& midst) {
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    if (is_over(midst.phases[i])) continue;
+    ++left.steps;
+    const auto found = expectations.find(plan.steps[i].name);
+    if (found == expectations.end()) continue;
+    left.learned += found->second.basis != Expectation::Basis::assumed;
+    const bool slow =
+        midst.phases[i] == StepPhase::running && midst.running_for[i] > found->second.range.high;
+    if (slow) left.overdue.push_back(i);
+  }
+}
+
+}  // namespace
+
+Times times_of(const Plan& plan, const Expectations& expectations, Outlook outlook) {
+  Times times;
+  times.reserve(plan.steps.size());
+  for (const StepNode& step : plan.steps) {
+    const auto found = expectations.find(step.name);
+    times.push_back(found == expectations.end() ? nanoseconds{}
+                                                : end_of(found->second.range, outlook));
+  }
+  return times;
+}
+
+Times tails(const Graph& graph, const Times& times) {
+  Times tails(graph.size());
+  for (auto step = graph.order().rbegin(); step != graph.order().rend(); ++step) {
+    nanoseconds longest{};
+    for (const Edge& edge : graph.after(*step)) longest = std::max(longest, tails[edge.step]);
+    tails[*step] = sum(times[*step], longest);
+  }
+  return tails;
+}
+
+Times heads(const Graph& graph, const Times& times) {
+  Times heads(graph.size());
+  for (const std::size_t step : graph.order()) {
+    for (const Edge& edge : graph.before(step)) {
+      heads[step] = std::max(heads[step], sum(heads[edge.step], times[edge.step]));
+    }
+  }
+  return heads;
+}
+
+std::vector<std::size_t> longest_chain(const Graph& graph, const Times& times) {
+  std::vector<std::size_t> chain;
+  if (graph.order().empty()) return chain;
+  const Times tail = tails(graph, times);
+  std::size_t step = 0;
+  for (std::size_t i = 1; i < graph.size(); ++i) {
+    if (tail[i] > tail[step]) step = i;
+  }
+  for (;;) {
+    chain.push_back(step);
+    const auto& after = graph.after(step);
+    const auto next =
+        std::ranges::max_element(after, {}, [&](const Edge& edge) { return tail[edge.step]; });
+    // No chain is longer than the plan: not even on a cycle, which compile() refuses.
+    if (next == after.end() || chain.size() == graph.size()) return chain;
+    step = next->step;
+  }
+}
+
+nanoseconds LowerBound::with(unsigned workers) const {
+  const auto count = static_cast<std::int64_t>(workers);
+  return std::max(chain, nanoseconds(work.count() / count + (work.count() % count != 0)));
+}
+
+LowerBound lower_bound(const Graph& graph, const Times& times) {
+  LowerBound bound;
+  for (const nanoseconds tail : tails(graph, times)) bound.chain = std::max(bound.chain, tail);
+  for (const nanoseconds time : times) bound.work = sum(bound.work, time);
+  return bound;
+}
+
+Scheduled simulate(const Plan& plan, const Graph& graph, const Load& load) {
+  return Play(plan, graph, load).to_the_end();
+}
+
+Remaining remaining(const Plan& plan, const Graph& graph, const Expectations& expectations,
+                    const Midst& midst) {
+  Remaining left;
+  count_steps(left, plan, expectations, midst);
+  const auto play = [&](Outlook outlook) {
+    const Times times = times_left(plan, expectations, midst, outlook);
+    return simulate(plan, graph, {times, tails(graph, times), midst.workers, midst.phases});
+  };
+  const Times usual = times_left(plan, expectations, midst, Outlook::usual);
+  const Scheduled likely = play(Outlook::usual);
+  left.held = likely.held;
+  // An order that is better for usual times may be worse for others: the range holds all three.
+  const nanoseconds quick = play(Outlook::quick).makespan, slow = play(Outlook::slow).makespan;
+  left.range = {std::min(quick, likely.makespan), likely.makespan, std::max(slow, likely.makespan)};
+  for (const std::size_t step : longest_chain(graph, usual)) {
+    if (!is_over(midst.phases[step])) left.chain.push_back(step);
+  }
+  return left;
+}
+
+}  // namespace lifeboat::plan
