@@ -14,6 +14,9 @@
 namespace lifeboat::app {
 namespace {
 
+// Nobody waits longer for an expectation, when the platform is down.
+constexpr auto learning_at_most = std::chrono::seconds(5);
+
 Result<std::pair<std::string, std::string>> name_and_rest(const std::string& option,
                                                           const std::string& word,
                                                           const std::string& rest) {
@@ -56,6 +59,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare_resume(const Operation& op, 
   auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
   TRY(const run::Outcome begun, run::read_run(op, made->repository(), run));
   made->pins_ = begun.state.pins;
+  made->begun_ = begun.state.view();
   const auto bundle = from_hex(made->pins_.bundle);
   TRY_DO(made->read_bundle(op, bundle ? Id::from(*bundle) : std::nullopt));
   made->fill_world();
@@ -218,7 +222,22 @@ run::EngineSetup Recovery::setup(run::Observer& observer) {
   setup.around.bundle_directory = platform_->directory;
   setup.repository = opened_.repository.get();
   setup.driver = run::this_driver(program_.random());
+  setup.expectations = learned_.steps;
   return setup;
+}
+
+const run::Learned& Recovery::learn(const Operation& op) {
+  learned_ = run::learn(op.within(learning_at_most), repository(), pins_.plan, types_, pins_.run);
+  return learned_;
+}
+
+run::OutlookGround Recovery::outlook() const {
+  run::OutlookGround ground{&pins_.plan, learned_.steps, begun_, pins_.objectives.rto,
+                            run::EngineSetup().running_at_most};
+  // A resumed run tries again what failed, and what was skipped because of it.
+  std::erase_if(ground.view.phases,
+                [](const auto& entry) { return entry.second != plan::StepPhase::done; });
+  return ground;
 }
 
 }  // namespace lifeboat::app

@@ -14,6 +14,8 @@
 #include "app/program.h"
 #include "base/temporary_folder.h"
 #include "run/engine.h"
+#include "run/expectation.h"
+#include "run/outlook.h"
 #include "steps/restore/restore_step.h"
 
 namespace lifeboat::app {
@@ -46,6 +48,11 @@ class Recovery {
   const platform::Platform& platform() const { return *platform_; }
   repo::Repository& repository() { return *opened_.repository; }
   run::EngineSetup setup(run::Observer& observer);
+  // Learns from earlier runs how long the steps take, within a few seconds; what could not be
+  // learned is assumed.
+  const run::Learned& learn(const Operation& op);
+  // For a watch, after learn().
+  run::OutlookGround outlook() const;
 
  private:
   Result<void> read_bundle(const Operation& op, const std::optional<Id>& bundle);
@@ -68,6 +75,8 @@ class Recovery {
   plan::StepTypes types_;
   std::unique_ptr<Launcher> launcher_;
   run::Pins pins_;
+  plan::RunView begun_;  // of a resumed run
+  run::Learned learned_;
 };
 
 }  // namespace lifeboat::app

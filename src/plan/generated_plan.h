@@ -15,7 +15,7 @@ namespace lifeboat::plan {
 
 struct PlanSize {
   std::size_t steps = 10'000;
-  std::size_t width = 12;  // steps of a layer, on average; at least 1
+  std::size_t width = 48;  // steps of a layer, on average; at least 1
   std::uint64_t seed = 1;
 };
 

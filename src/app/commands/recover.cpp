@@ -112,6 +112,33 @@ Result<int> rehearse(const Operation& op, Program& program, Recovery& recovery) 
   return dry_run.ready() ? 0 : exit_status(Error::Code::not_ready);
 }
 
+// Watches a run with the time that is left, as far as earlier runs tell.
+void tell_time(const Operation& op, Program& program, Recovery& recovery, RunWatch& watch) {
+  const run::Learned& learned = recovery.learn(op);
+  const std::size_t lost = learned.unreadable;
+  if (learned.runs > 0 || lost > 0) {
+    program.terminal().say(
+        fmt::format("expected times: {} of {} steps measured in {} earlier runs{}{}",
+                    learned.learned, learned.steps.size(), learned.runs,
+                    lost > 0 ? fmt::format(", {} more cannot be read", lost) : "",
+                    learned.in_time ? "" : ", older ones not read: that takes too long"));
+  }
+  watch.tell_time(recovery.outlook(), program.clock(), recovery.pins().origin.time);
+}
+
+Result<run::Outcome> watched_begin(const Operation& op, Program& program, Recovery& recovery) {
+  RunWatch watch(program.terminal(),
+                 "if this is interrupted: " + resume_command(program, recovery.pins().run));
+  tell_time(op, program, recovery, watch);
+  return run::begin(op, recovery.setup(watch), recovery.pins());
+}
+
+Result<run::Outcome> watched_resume(const Operation& op, Program& program, Recovery& recovery) {
+  RunWatch watch(program.terminal());
+  tell_time(op, program, recovery, watch);
+  return run::resume(op, recovery.setup(watch), recovery.pins().run);
+}
+
 Result<int> begin_run(const Operation& op, Program& program, Given& given) {
   given.request.dry_run = given.dry_run;
   TRY(const auto recovery, Recovery::prepare(op, program, given.request));
@@ -121,9 +148,7 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
                                      pins.plan.name, pins.platform_name,
                                      pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
                                      pins.point.complete ? "" : ", PARTIAL"));
-  RunWatch watch(program.terminal(),
-                 "if this is interrupted: " + resume_command(program, pins.run));
-  TRY(const run::Outcome outcome, run::begin(op, recovery->setup(watch), pins));
+  TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
   return tell(program, outcome, given.report);
 }
 
@@ -134,8 +159,7 @@ Result<int> resume_run(const Operation& op, Program& program, const Given& given
     TRY(name, find_run(op, *opened.repository, name));
   }
   TRY(const auto recovery, Recovery::prepare_resume(op, program, name));
-  RunWatch watch(program.terminal());
-  TRY(const run::Outcome outcome, run::resume(op, recovery->setup(watch), name));
+  TRY(const run::Outcome outcome, watched_resume(op, program, *recovery));
   return tell(program, outcome, given.report);
 }
 
