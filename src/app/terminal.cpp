@@ -97,6 +97,8 @@ void Terminal::say(std::string_view line) {
   MutexLock lock(mutex_);
   clear_line();
   std::cerr << line << "\n";
+  progress_.clear();
+  if (!standing_.empty()) draw();
 }
 
 void Terminal::error(const Error& error) {

@@ -17,6 +17,7 @@ namespace {
 using plan::Expectation;
 using std::chrono::nanoseconds;
 
+constexpr std::size_t steps_measured_from = 1000;
 constexpr std::size_t chain_shown = 12;  // steps of the critical path, in text
 
 struct Given {
@@ -200,6 +201,15 @@ std::string basis_text(const Simulated& what) {
   return text;
 }
 
+// What the engine needs to begin and end says nothing of a step: few are not measured by it.
+std::string engine_line(const Verdict& verdict) {
+  const std::size_t steps = verdict.what.plan.steps.size();
+  if (steps < steps_measured_from) return "";
+  return fmt::format(
+      "{:<14} {:.3f} ms a step: {} for {} steps, {} journal segments, store in memory\n", "engine",
+      engine_ms_a_step(verdict), human_duration(verdict.run.engine), steps, verdict.run.segments);
+}
+
 std::string summary(const Verdict& verdict) {
   const run::SimulatedRun& run = verdict.run;
   const nanoseconds bound = verdict.bound.with(verdict.workers);
@@ -224,11 +234,7 @@ std::string summary(const Verdict& verdict) {
     line("RTO", fmt::format("{}: {}", human_duration(*verdict.what.rto), rto_word(verdict)));
   }
   line("times", verdict.what.generated ? "made up with the plan" : basis_text(verdict.what));
-  line("engine", fmt::format("{:.3f} ms a step: {} for {} steps, {} journal segments, "
-                             "store in memory",
-                             engine_ms_a_step(verdict), human_duration(run.engine),
-                             verdict.what.plan.steps.size(), run.segments));
-  return text;
+  return text + engine_line(verdict);
 }
 
 Value steps_document(const Verdict& verdict) {

@@ -118,8 +118,8 @@ void tell_time(const Operation& op, Program& program, Recovery& recovery, RunWat
   const std::size_t lost = learned.unreadable;
   if (learned.runs > 0 || lost > 0) {
     program.terminal().say(
-        fmt::format("expected times: {} of {} steps measured in {} earlier runs{}{}",
-                    learned.learned, learned.steps.size(), learned.runs,
+        fmt::format("expected times: {} of {} steps measured in {} earlier {}{}{}", learned.learned,
+                    learned.steps.size(), learned.runs, learned.runs == 1 ? "run" : "runs",
                     lost > 0 ? fmt::format(", {} more cannot be read", lost) : "",
                     learned.in_time ? "" : ", older ones not read: that takes too long"));
   }
