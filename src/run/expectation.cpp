@@ -63,15 +63,13 @@ void collect(const plan::Plan& plan, const RunState& state,
 // Names of the runs to read: of this plan first, the newest first.
 std::vector<std::string> runs_to_read(const repo::Repository& repository, const std::string& plan,
                                       const std::string& except) {
-  auto records = repository.runs();
-  std::erase_if(records, [&](const repo::RunRecord& record) { return record.run == except; });
-  std::ranges::reverse(records);
-  std::ranges::stable_partition(records,
-                                [&](const repo::RunRecord& record) { return record.plan == plan; });
-  std::vector<std::string> names;
-  for (const repo::RunRecord& record : records) {
-    if (names.size() < runs_learned_from) names.push_back(record.run);
+  const auto records = repository.runs();
+  std::vector<std::string> names, others;
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    if (record->run != except) (record->plan == plan ? names : others).push_back(record->run);
   }
+  names.insert(names.end(), others.begin(), others.end());
+  names.resize(std::min(names.size(), runs_learned_from));
   return names;
 }
 

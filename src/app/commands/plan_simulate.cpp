@@ -292,7 +292,7 @@ Table table_of(const Verdict& verdict) {
   Table table{.columns = {"STEP", "TYPE", "START", "TAKES", "SLACK", "EXPECTED"}, .rows = {}};
   std::vector<std::size_t> places(verdict.what.plan.steps.size());
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
-  std::ranges::stable_sort(places, {}, [&](std::size_t i) { return verdict.run.start[i]; });
+  std::ranges::sort(places, {}, [&](std::size_t i) { return std::pair(verdict.run.start[i], i); });
   for (const std::size_t i : places) {
     const plan::StepNode& step = verdict.what.plan.steps[i];
     const bool critical = std::ranges::count(verdict.chain, i) > 0;
