@@ -51,6 +51,7 @@ class Recovery {
   // Learns from earlier runs how long the steps take, within a few seconds; what could not be
   // learned is assumed.
   const run::Learned& learn(const Operation& op);
+  const run::Learned& learned() const { return learned_; }
   // For a watch, after learn().
   run::OutlookGround outlook() const;
 

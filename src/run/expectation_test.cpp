@@ -9,6 +9,7 @@
 
 #include "journal/segment.h"
 #include "run/fake_engine.h"
+#include "run/report.h"
 
 namespace lifeboat::run {
 namespace {
@@ -70,18 +71,22 @@ class LearnTest : public testing::Test {
   LearnTest() : engine(1, FakeClock::Pauses::wait_for_advance), repository(engine.repository()) {}
 
   // Begins a run in which each step's apply takes the time that stands at it.
-  Outcome run(const std::string& name, plan::Plan plan, std::map<std::string, nanoseconds> takes) {
+  Outcome run(const std::string& name, const plan::Plan& plan,
+              const std::map<std::string, nanoseconds>& takes) {
+    return run_in(engine, name, plan, takes);
+  }
+  // In a world of its own: where another run has been its effects would be foreign.
+  Outcome run_in(FakeEngine& world, const std::string& name, const plan::Plan& plan,
+                 const std::map<std::string, nanoseconds>& takes) {
     for (const auto& [step, time] : takes) {
-      engine.world.set_hook(step, [this, time](const Operation&, const std::string& verb) {
-        if (verb == "apply") engine.clock.advance(time);
+      world.world.set_hook(step, [&world, time](const Operation&, const std::string& verb) {
+        if (verb == "apply") world.clock.advance(time);
         return Result<void>();
       });
     }
-    Pins pins = engine.pins(std::move(plan));
+    Pins pins = world.pins(plan);
     pins.run = name;
-    // Another run finds another world.
-    for (plan::StepNode& node : pins.plan.steps) node.config.set("value", "of " + name);
-    auto outcome = run::begin(engine.op(), engine.setup(*repository), pins);
+    auto outcome = run::begin(world.op(), world.setup(*repository), pins);
     EXPECT_TRUE(outcome) << (outcome ? "" : outcome.error().what);
     return outcome ? *std::move(outcome) : Outcome{};
   }
@@ -159,6 +164,17 @@ TEST_F(LearnTest, NoMoreThanTheNewestAreReadThoseOfThePlanFirst) {
   const auto found = learned(chain("s"));
   EXPECT_EQ(found.runs, runs_learned_from);
   EXPECT_EQ(found.steps.at("s1").samples, 1U);
+}
+
+TEST_F(LearnTest, AReportRemarksWhatTookLongerThanItEverDid) {
+  run("one", chain("s"), {{"s1", seconds(60)}, {"s2", seconds(5)}});
+  FakeEngine later(2, FakeClock::Pauses::wait_for_advance);
+  Report report =
+      make_report(run_in(later, "two", chain("s"), {{"s1", seconds(300)}, {"s2", seconds(5)}}));
+  add_expectations(report, learned(chain("s"), "two").steps);
+  EXPECT_THAT(report.remarks,
+              testing::ElementsAre("s1: took 300.0 s; 30.0 to 120.0 s were expected from 1 run"));
+  EXPECT_EQ(report.steps[0].expected->likely, seconds(60));
 }
 
 TEST_F(LearnTest, ItEndsInTimeWithWhatWasRead) {

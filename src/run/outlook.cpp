@@ -48,6 +48,40 @@ std::string in_words(std::int64_t whole) {
   return text.empty() ? "0s" : text;
 }
 
+// "about 2m10s-4m", "less than 10s".
+std::string range_text(const TimeLeft& left) {
+  const std::int64_t low = rounded(*left.low, Round::down), high = rounded(*left.high, Round::up);
+  if (low == high) return "about " + in_words(high);
+  if (low == 0) return "less than " + in_words(high);
+  return fmt::format("about {}-{}", in_words(low), in_words(high));
+}
+
+std::string_view verdict_text(const TimeLeft& left, nanoseconds rto) {
+  switch (left.rto) {
+    case InTime::unknown:
+      return "";
+    case InTime::yes:
+      return ": ok";
+    case InTime::at_risk:
+      return ": at risk";
+    case InTime::no:
+      break;
+  }
+  return left.elapsed > rto ? ": MISSED" : ": will be MISSED";
+}
+
+std::string circumstances(const TimeLeft& left, const std::optional<nanoseconds>& rto) {
+  std::string text;
+  if (rto) text += ", RTO " + rough(*rto, Round::down) + std::string(verdict_text(left, *rto));
+  if (left.held > 0) text += fmt::format("; {} held by a failed step", left.held);
+  if (!left.overdue.empty()) {
+    text += fmt::format("; longer than ever: {}", fmt::join(left.overdue, ", "));
+  }
+  const bool mixed = left.low && left.assumed > 0;
+  if (mixed) text += fmt::format("; {} of {} steps assumed", left.assumed, left.steps);
+  return text;
+}
+
 nanoseconds end_of(const TimeLeft& left) {
   return left.elapsed + left.high.value_or(nanoseconds{});
 }
@@ -108,30 +142,17 @@ InTime Outlook::judge(const TimeLeft& left) const {
 std::string rough(nanoseconds time, Round round) { return in_words(rounded(time, round)); }
 
 std::string left_text(const TimeLeft& left) {
-  if (!left.low) return "time left unknown";
-  const std::int64_t low = rounded(*left.low, Round::down), high = rounded(*left.high, Round::up);
-  if (low == high) return fmt::format("about {} left", in_words(high));
-  if (low == 0) return fmt::format("less than {} left", in_words(high));
-  return fmt::format("about {}-{} left", in_words(low), in_words(high));
+  return left.low ? range_text(left) + " left" : "time left unknown";
 }
 
 std::string text(const TimeLeft& left, const std::optional<nanoseconds>& rto) {
-  std::string line = fmt::format("{} gone, {}", rough(left.elapsed, Round::down), left_text(left));
-  if (rto) {
-    static constexpr std::array verdicts{"", ": ok", ": at risk", ": MISSED"};
-    const bool over = left.elapsed > *rto;
-    line += fmt::format(", RTO {}{}", rough(*rto, Round::down),
-                        left.rto == InTime::no && !over
-                            ? ": will be MISSED"
-                            : verdicts.at(static_cast<std::size_t>(left.rto)));
-  }
-  if (left.held > 0) line += fmt::format("; {} held by a failed step", left.held);
-  if (!left.overdue.empty()) {
-    line += fmt::format("; longer than ever: {}", fmt::join(left.overdue, ", "));
-  }
-  const bool mixed = left.low && left.assumed > 0;
-  if (mixed) line += fmt::format("; {} of {} steps assumed", left.assumed, left.steps);
-  return line;
+  return fmt::format("{} gone, {}{}", rough(left.elapsed, Round::down), left_text(left),
+                     circumstances(left, rto));
+}
+
+std::string forecast_text(const TimeLeft& left, const std::optional<nanoseconds>& rto) {
+  if (!left.low) return "how long it will take is unknown: no run has measured it yet";
+  return "expected to take " + range_text(left) + circumstances(left, rto);
 }
 
 bool changed_much(const TimeLeft& before, const TimeLeft& now) {

@@ -64,6 +64,9 @@ std::string left_text(const TimeLeft& left);
 // "1m20s gone, about 2m10s-4m left, RTO 30m: ok; 3 of 8 steps assumed": names are not escaped.
 std::string text(const TimeLeft& left, const std::optional<std::chrono::nanoseconds>& rto);
 
+// Before a run: "expected to take about 2m10s-4m, RTO 30m: ok; 3 of 8 steps assumed".
+std::string forecast_text(const TimeLeft& left, const std::optional<std::chrono::nanoseconds>& rto);
+
 // Whether a person would call it news: another verdict, another step that is overdue, or an
 // expected end that moved by a quarter of what was left, and by 10 s at least.
 bool changed_much(const TimeLeft& before, const TimeLeft& now);

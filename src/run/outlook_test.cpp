@@ -137,6 +137,14 @@ TEST_F(OutlookTest, OnlyMuchIsNews) {
   EXPECT_FALSE(changed_much(late, late));
 }
 
+TEST_F(OutlookTest, ForecastsARunThatHasNotBegun) {
+  EXPECT_EQ(run::forecast_text(outlook(minutes(4)).look(seconds(0), seconds(0)), minutes(4)),
+            "expected to take about 2m10s-4m40s, RTO 4m: at risk");
+  all.clear();
+  EXPECT_THAT(run::forecast_text(outlook().look(seconds(0), seconds(0)), minutes(4)),
+              testing::HasSubstr("unknown"));
+}
+
 TEST_F(OutlookTest, NamesThatThePlanDoesNotHaveAreNoMatter) {
   Outlook view = outlook();
   view.started("nobody", seconds(0));

@@ -211,6 +211,9 @@ ASecondRecoveryKnowsHowLongItTakes() {
   mkdir "$W/again"
   lifeboat recover back --input "to=$W/again" >"$SCRATCH/report" 2>"$SCRATCH/out"
   said "expected times: 3 of 3 steps measured in 1 earlier run" " gone, " " left"
+  mkdir "$W/rehearsed"
+  lifeboat recover back --input "to=$W/rehearsed" --dry-run >"$SCRATCH/out"
+  said "expected to take "
   document PlanSimulation plan simulate back --from-runs
   jq -e '.runs_read == 2 and .step_count == 3 and all(.steps[]; .basis == "learned")' "$SCRATCH/document"
 }

@@ -74,8 +74,10 @@ std::string resume_command(const Program& program, const std::string& run) {
 }
 
 // Prints the report; the exit status says whether the platform is back.
-Result<int> tell(Program& program, const run::Outcome& outcome, const std::string& file) {
-  const run::Report report = run::make_report(outcome);
+Result<int> tell(Program& program, const run::Outcome& outcome, const Recovery& recovery,
+                 const std::string& file) {
+  run::Report report = run::make_report(outcome);
+  run::add_expectations(report, recovery.learned().steps);
   Terminal& terminal = program.terminal();
   terminal.end_progress();
   if (terminal.output() == Output::json) {
@@ -101,12 +103,16 @@ Result<int> tell(Program& program, const run::Outcome& outcome, const std::strin
 
 Result<int> rehearse(const Operation& op, Program& program, Recovery& recovery) {
   RunWatch watch(program.terminal());
+  recovery.learn(op);
   const run::EngineSetup setup = recovery.setup(watch);
   TRY(const run::DryRun dry_run, run::dry_run(op, setup.around, recovery.pins()));
   if (program.terminal().output() == Output::json) {
     program.terminal().show("DryRun", run::to_value(dry_run), {});
   } else {
     program.terminal().print(run::render_text(dry_run));
+    const run::Outlook outlook(recovery.outlook());
+    program.terminal().print(printable(run::forecast_text(outlook.look({}, {}), outlook.rto())) +
+                             "\n");
     program.terminal().print("nothing was changed\n");
   }
   return dry_run.ready() ? 0 : exit_status(Error::Code::not_ready);
@@ -149,7 +155,7 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
                                      pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
                                      pins.point.complete ? "" : ", PARTIAL"));
   TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
-  return tell(program, outcome, given.report);
+  return tell(program, outcome, *recovery, given.report);
 }
 
 Result<int> resume_run(const Operation& op, Program& program, const Given& given) {
@@ -160,7 +166,7 @@ Result<int> resume_run(const Operation& op, Program& program, const Given& given
   }
   TRY(const auto recovery, Recovery::prepare_resume(op, program, name));
   TRY(const run::Outcome outcome, watched_resume(op, program, *recovery));
-  return tell(program, outcome, given.report);
+  return tell(program, outcome, *recovery, given.report);
 }
 
 Result<int> run_recover(const Operation& op, Program& program, Given& given) {
