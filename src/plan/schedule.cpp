@@ -16,13 +16,13 @@ nanoseconds sum(nanoseconds a, nanoseconds b) {
                                                               : nanoseconds(total);
 }
 
-nanoseconds end_of(const DurationRange& range, Outlook outlook) {
-  switch (outlook) {
-    case Outlook::quick:
+nanoseconds end_of(const DurationRange& range, Pace pace) {
+  switch (pace) {
+    case Pace::quick:
       return range.low;
-    case Outlook::usual:
+    case Pace::usual:
       return range.likely;
-    case Outlook::slow:
+    case Pace::slow:
       break;
   }
   return range.high;
@@ -91,18 +91,18 @@ bool is_over(StepPhase phase) {
 }
 
 // What is left of a step that was expected to take `whole`.
-nanoseconds left_of(nanoseconds whole, nanoseconds had, Outlook outlook) {
+nanoseconds left_of(nanoseconds whole, nanoseconds had, Pace pace) {
   if (whole > had) return whole - had;
-  return outlook == Outlook::slow ? had / 2 : nanoseconds{};
+  return pace == Pace::slow ? had / 2 : nanoseconds{};
 }
 
 Times times_left(const Plan& plan, const Expectations& expectations, const Midst& midst,
-                 Outlook outlook) {
-  Times times = times_of(plan, expectations, outlook);
+                 Pace pace) {
+  Times times = times_of(plan, expectations, pace);
   for (std::size_t i = 0; i < times.size(); ++i) {
     if (is_over(midst.phases[i])) times[i] = {};
     if (midst.phases[i] != StepPhase::running) continue;
-    times[i] = left_of(times[i], midst.running_for[i], outlook);
+    times[i] = left_of(times[i], midst.running_for[i], pace);
   }
   return times;
 }
@@ -123,13 +123,13 @@ void count_steps(Remaining& left, const Plan& plan, const Expectations& expectat
 
 }  // namespace
 
-Times times_of(const Plan& plan, const Expectations& expectations, Outlook outlook) {
+Times times_of(const Plan& plan, const Expectations& expectations, Pace pace) {
   Times times;
   times.reserve(plan.steps.size());
   for (const StepNode& step : plan.steps) {
     const auto found = expectations.find(step.name);
     times.push_back(found == expectations.end() ? nanoseconds{}
-                                                : end_of(found->second.range, outlook));
+                                                : end_of(found->second.range, pace));
   }
   return times;
 }
@@ -193,16 +193,18 @@ Remaining remaining(const Plan& plan, const Graph& graph, const Expectations& ex
                     const Midst& midst) {
   Remaining left;
   count_steps(left, plan, expectations, midst);
-  const auto play = [&](Outlook outlook) {
-    const Times times = times_left(plan, expectations, midst, outlook);
-    return simulate(plan, graph, {times, tails(graph, times), midst.workers, midst.phases});
+  // The engine goes by what is usual, whatever comes of it.
+  const Times urgency = tails(graph, times_of(plan, expectations, Pace::usual));
+  const auto play = [&](Pace pace) {
+    const Times times = times_left(plan, expectations, midst, pace);
+    return simulate(plan, graph, {times, urgency, midst.workers, midst.phases});
   };
-  const Times usual = times_left(plan, expectations, midst, Outlook::usual);
-  const Scheduled likely = play(Outlook::usual);
+  const Scheduled likely = play(Pace::usual);
   left.held = likely.held;
-  // An order that is better for usual times may be worse for others: the range holds all three.
-  const nanoseconds quick = play(Outlook::quick).makespan, slow = play(Outlook::slow).makespan;
+  // Shorter times may, rarely, make a schedule longer: the range holds all three.
+  const nanoseconds quick = play(Pace::quick).makespan, slow = play(Pace::slow).makespan;
   left.range = {std::min(quick, likely.makespan), likely.makespan, std::max(slow, likely.makespan)};
+  const Times usual = times_left(plan, expectations, midst, Pace::usual);
   for (const std::size_t step : longest_chain(graph, usual)) {
     if (!is_over(midst.phases[step])) left.chain.push_back(step);
   }

@@ -21,9 +21,9 @@ namespace lifeboat::plan {
 using Times = std::vector<std::chrono::nanoseconds>;
 
 // Which end of every range: as if all were quick, as usual, as if all were slow.
-enum class Outlook { quick, usual, slow };
+enum class Pace { quick, usual, slow };
 // Steps that nothing is expected of count as zero.
-Times times_of(const Plan& plan, const Expectations& expectations, Outlook outlook);
+Times times_of(const Plan& plan, const Expectations& expectations, Pace pace);
 
 // Tail: the longest chain of times from the begin of a step to the end of the plan, its own
 // included. Head: the earliest begin of a step, were there no limit to what runs at once.

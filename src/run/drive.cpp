@@ -11,7 +11,7 @@ namespace lifeboat::run {
 namespace {
 
 plan::Times urgency(const EngineSetup& setup, const plan::Plan& plan, const plan::Graph& graph) {
-  return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Outlook::usual));
+  return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Pace::usual));
 }
 
 }  // namespace

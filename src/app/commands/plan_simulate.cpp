@@ -125,11 +125,11 @@ plan::Times drawn(const plan::Plan& plan, const plan::Expectations& expectations
   return times;
 }
 
-nanoseconds makespan_if(const Simulated& what, const plan::Graph& graph, plan::Outlook outlook,
+nanoseconds makespan_if(const Simulated& what, const plan::Graph& graph, plan::Pace pace,
                         unsigned workers) {
-  const plan::Times times = plan::times_of(what.plan, what.expectations, outlook);
+  const plan::Times times = plan::times_of(what.plan, what.expectations, pace);
   const plan::Times urgency =
-      plan::tails(graph, plan::times_of(what.plan, what.expectations, plan::Outlook::usual));
+      plan::tails(graph, plan::times_of(what.plan, what.expectations, plan::Pace::usual));
   return plan::simulate(what.plan, graph, {times, urgency, workers, {}}).makespan;
 }
 
@@ -145,8 +145,8 @@ Result<Verdict> play(const Operation& op, Program& program, const Simulated& wha
   for (std::size_t i = 0; i < tails.size(); ++i) {
     verdict.slack.push_back(verdict.bound.chain - heads[i] - tails[i]);
   }
-  verdict.quick = makespan_if(what, verdict.graph, plan::Outlook::quick, workers);
-  verdict.slow = makespan_if(what, verdict.graph, plan::Outlook::slow, workers);
+  verdict.quick = makespan_if(what, verdict.graph, plan::Pace::quick, workers);
+  verdict.slow = makespan_if(what, verdict.graph, plan::Pace::slow, workers);
   return verdict;
 }
 
@@ -340,7 +340,7 @@ Result<int> simulate(const Operation& op, Program& program, const Given& given) 
   TRY(const plan::Plan* plan, find_plan(platform, given.plan));
   TRY(run::Learned learned, expected(op, program, given, *plan));
   auto times = given.seed->count() > 0 ? drawn(*plan, learned.steps, given.size.seed)
-                                       : plan::times_of(*plan, learned.steps, plan::Outlook::usual);
+                                       : plan::times_of(*plan, learned.steps, plan::Pace::usual);
   const Simulated what{*plan,   learned.steps, std::move(times), platform.objectives.rto,
                        learned, false};
   TRY(const Verdict verdict, play(op, program, what, given.workers));
