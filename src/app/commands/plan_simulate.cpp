@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <ctime>
 
 #include "app/commands/commands.h"
 #include "plan/generated_plan.h"
@@ -43,6 +44,7 @@ struct Verdict {
   const Simulated& what;
   const plan::Graph graph;
   run::SimulatedRun run;
+  double cpu_s = 0;  // of the processor, for the run
   plan::LowerBound bound;
   std::vector<std::size_t> chain;
   plan::Times slack;
@@ -135,9 +137,11 @@ nanoseconds makespan_if(const Simulated& what, const plan::Graph& graph, plan::P
 
 Result<Verdict> play(const Operation& op, Program& program, const Simulated& what,
                      unsigned workers) {
-  Verdict verdict{what, plan::Graph(what.plan), {}, {}, {}, {}, {}, {}, workers};
+  Verdict verdict{what, plan::Graph(what.plan), {}, 0, {}, {}, {}, {}, {}, workers};
+  const std::clock_t before = std::clock();
   TRY(verdict.run, run::simulate_run(op, {&what.plan, what.times, what.expectations, workers,
                                           &program.random()}));
+  verdict.cpu_s = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
   verdict.bound = plan::lower_bound(verdict.graph, what.times);
   verdict.chain = plan::longest_chain(verdict.graph, what.times);
   const plan::Times tails = plan::tails(verdict.graph, what.times);
@@ -168,9 +172,9 @@ double ratio(nanoseconds a, nanoseconds b) {
 
 double in_seconds(nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
-double engine_ms_a_step(const Verdict& verdict) {
+double ms_a_step(const Verdict& verdict, double seconds) {
   const auto steps = static_cast<double>(std::max<std::size_t>(verdict.what.plan.steps.size(), 1));
-  return in_seconds(verdict.run.engine) * 1000 / steps;
+  return seconds * 1000 / steps;
 }
 
 std::string_view rto_word(const Verdict& verdict) {
@@ -206,8 +210,12 @@ std::string engine_line(const Verdict& verdict) {
   const std::size_t steps = verdict.what.plan.steps.size();
   if (steps < steps_measured_from) return "";
   return fmt::format(
-      "{:<14} {:.3f} ms a step: {} for {} steps, {} journal segments, store in memory\n", "engine",
-      engine_ms_a_step(verdict), human_duration(verdict.run.engine), steps, verdict.run.segments);
+      "{:<14} {:.3f} ms a step, {:.3f} ms of the processor: {} for {} steps and {} journal "
+      "segments, "
+      "store in memory\n",
+      "engine", ms_a_step(verdict, in_seconds(verdict.run.engine)),
+      ms_a_step(verdict, verdict.cpu_s), human_duration(verdict.run.engine), steps,
+      verdict.run.segments);
 }
 
 std::string summary(const Verdict& verdict) {
@@ -282,7 +290,8 @@ Value document_of(const Verdict& verdict) {
   document.set("runs_read", std::uint64_t{verdict.what.learned.runs});
   document.set("runs_unreadable", std::uint64_t{verdict.what.learned.unreadable});
   document.set("engine_s", in_seconds(run.engine));
-  document.set("engine_ms_a_step", engine_ms_a_step(verdict));
+  document.set("engine_ms_a_step", ms_a_step(verdict, in_seconds(run.engine)));
+  document.set("engine_cpu_ms_a_step", ms_a_step(verdict, verdict.cpu_s));
   document.set("journal_segments", run.segments);
   if (!verdict.what.generated) document.set("steps", steps_document(verdict));
   return document;
