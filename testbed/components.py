@@ -12,9 +12,11 @@ import secrets
 import shutil
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import process
+import tools
 from postgres_server import SUPERUSER, PostgresServer
 from rabbitmq_server import PORTS, RabbitmqServer
 
@@ -83,20 +85,15 @@ class GitHttp:
             if not (root / name).exists():
                 subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main",
                                 root / name], check=True, stdin=subprocess.DEVNULL)
-        port, log = process.free_ports(1)[0], directory / "git-http.log"
-        pid_file = directory / "run" / "git-http.pid"
-        pid_file.parent.mkdir(exist_ok=True)
-        pid = process.launch(
+        port = process.free_ports(1)[0]
+        pid = launch_server(
+            directory, "git-http", port,
             [str((HERE / "git_http.py").resolve()), "--root", str(root), "--port", str(port),
-             "--user", "git", "--password-file", str(directory / "password")],
-            pid_file=pid_file, log=log, chdir=str(directory), env={"HOME": str(directory)})
-        dead = process.poll(lambda: process.is_listening(port) or not process.live_pid(pid_file),
-                            60) is None or not process.live_pid(pid_file)
-        if dead:
-            raise process.Failure(f"the git server does not start:\n{process.last_lines(log)}")
+             "--user", "git", "--password-file", str(directory / "password")], {})
         return {"HOST": "127.0.0.1", "PORT": port, "USER": "git",
                 "URL": f"http://127.0.0.1:{port}/testbed.git", "BASE": f"http://127.0.0.1:{port}",
-                "ROOT": root, "REPOSITORY": root / "testbed.git", "LOG": log, "PID": pid}
+                "ROOT": root, "REPOSITORY": root / "testbed.git",
+                "LOG": directory / "git-http.log", "PID": pid}
 
     @staticmethod
     def down(directory, kill):
@@ -104,7 +101,85 @@ class GitHttp:
                     signal.SIGKILL if kill else signal.SIGTERM)
 
 
-COMPONENTS = {"postgres": Postgres, "rabbitmq": Rabbitmq, "git-http": GitHttp}
+class S3:
+    """An S3 server (versitygw) with one bucket, `testbed`, and a fault proxy before it."""
+    prefix = "TESTBED_S3_"
+    setting = "the name of one more bucket"
+
+    @staticmethod
+    def up(directory, password, settings):
+        data = directory / "data"
+        for bucket in ("testbed", *settings):
+            (data / bucket).mkdir(parents=True, exist_ok=True)
+        versions = directory / "versions"
+        versions.mkdir(exist_ok=True)
+        port = process.free_ports(1)[0]
+        pid = launch_server(
+            directory, "versitygw", port,
+            [str(tools.versitygw()), "--port", f"127.0.0.1:{port}", "--region", "us-east-1",
+             "--virtual-domain", f"localhost:{port}",
+             "posix", "--versioning-dir", str(versions), str(data)],
+            {"ROOT_ACCESS_KEY": "testbed", "ROOT_SECRET_KEY": password})
+        faulty = launch_fault_proxy(directory, port)
+        return {"HOST": "127.0.0.1", "PORT": port, "USER": "testbed", "BUCKET": "testbed",
+                "URL": f"http://127.0.0.1:{port}", "FAULTY_URL": f"http://127.0.0.1:{faulty}",
+                "DATA_DIR": data, "LOG": directory / "versitygw.log", "PID": pid}
+
+    @staticmethod
+    def down(directory, kill):
+        process.end(directory / "run" / "fault-proxy.pid", signal.SIGKILL)
+        process.end(directory / "run" / "versitygw.pid",
+                    signal.SIGKILL if kill else signal.SIGTERM)
+
+
+class Moto:
+    """AWS's services in memory (moto): S3 with a bucket `testbed`, STS, and what else is asked for."""
+    prefix = "TESTBED_MOTO_"
+    setting = "the name of one more bucket"
+
+    @staticmethod
+    def up(directory, _password, settings):
+        port = process.free_ports(1)[0]
+        pid = launch_server(directory, "moto", port,
+                            [str(tools.moto()), "-B", str((HERE / "moto_server.py").resolve()),
+                             str(port)], {})
+        faulty = launch_fault_proxy(directory, port)
+        for bucket in ("testbed", *settings):
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/{bucket}", method="PUT")
+            urllib.request.urlopen(request, timeout=30).close()
+        return {"HOST": "127.0.0.1", "PORT": port, "USER": "testbed", "BUCKET": "testbed",
+                "URL": f"http://127.0.0.1:{port}", "FAULTY_URL": f"http://127.0.0.1:{faulty}",
+                "LOG": directory / "moto.log", "PID": pid}
+
+    @staticmethod
+    def down(directory, _kill):
+        for name in ("fault-proxy", "moto"):
+            process.end(directory / "run" / f"{name}.pid", signal.SIGKILL)
+
+
+def launch_fault_proxy(directory, upstream):
+    """A server before another one that lets things go wrong; its port."""
+    port = process.free_ports(1)[0]
+    launch_server(directory, "fault-proxy", port,
+                  [str((HERE / "fault_proxy.py").resolve()), "--port", str(port),
+                   "--upstream", f"127.0.0.1:{upstream}"], {})
+    return port
+
+
+def launch_server(directory, name, port, argv, env):
+    """Start a server that listens on one port; its number when it does."""
+    pid_file, log = directory / "run" / f"{name}.pid", directory / f"{name}.log"
+    pid_file.parent.mkdir(exist_ok=True)
+    pid = process.launch(argv, pid_file=pid_file, log=log, chdir=str(directory),
+                         env={"HOME": str(directory), **env})
+    process.poll(lambda: process.is_listening(port) or not process.live_pid(pid_file), 60)
+    if not process.live_pid(pid_file) or not process.is_listening(port):
+        raise process.Failure(f"{name} does not start:\n{process.last_lines(log)}")
+    return pid
+
+
+COMPONENTS = {"postgres": Postgres, "rabbitmq": Rabbitmq, "git-http": GitHttp, "s3": S3,
+              "moto": Moto}
 
 
 def component_of(directory):

@@ -157,7 +157,7 @@ def stage_contracts(tally):
     if not build(tally, "release"):
         return
     testbed = ["testbed/with", "postgres", "postgres=TESTBED_POSTGRES2_", "rabbitmq",
-               "rabbitmq=TESTBED_RABBITMQ2_", "git-http", "--"]
+               "rabbitmq=TESTBED_RABBITMQ2_", "git-http", "s3", "moto", "--"]
     for program in sorted((ROOT / "build/release").rglob("*_e2e")):
         gtest(tally, program, program.name, wrap=testbed, limit_s=7200)
 
@@ -179,17 +179,21 @@ def stage_recovery(tally):
 
 
 def stage_demo(tally):
-    """The main job, as the README tells it: ends well, with enough checks."""
-    status, said = run(["./demo"], limit_s=3600)
-    last = (said.rstrip().splitlines() or [""])[-1]
-    ended = re.fullmatch(r"RECOVERED rto=[\d.]+ rpo=[\d.]+ checks=(\d+)/(\d+)", last)
-    tally.add("demo ends with 0", status == 0, said)
-    tally.add("demo recovers, by 25 checks or more",
-              ended is not None and ended[1] == ended[2] and int(ended[1]) >= 25, last)
-    lost = re.search(r"^lost$(.*?)^$", said, re.M | re.S)
-    tally.add("demo tells the lost rows and messages",
-              lost is not None and " rows, written in the " in lost[1].replace("\n    ", " ")
-              and "messages, not captured" in lost[1].replace("\n    ", " "), said)
+    """The main job, as the README tells it, on a directory and on a bucket: ends well, with enough checks."""
+    for kind, words in {"demo": [], "demo on s3": ["--repository", "s3"]}.items():
+        status, said = run(["./demo", *words], limit_s=3600)
+        last = (said.rstrip().splitlines() or [""])[-1]
+        ended = re.fullmatch(r"RECOVERED rto=[\d.]+ rpo=[\d.]+ checks=(\d+)/(\d+)", last)
+        tally.add(f"{kind} ends with 0", status == 0, said)
+        tally.add(f"{kind} recovers, by 25 checks or more",
+                  ended is not None and ended[1] == ended[2] and int(ended[1]) >= 25, last)
+        lost = re.search(r"^lost$(.*?)^$", said, re.M | re.S)
+        tally.add(f"{kind} tells the lost rows and messages",
+                  lost is not None and " rows, written in the " in lost[1].replace("\n    ", " ")
+                  and "messages, not captured" in lost[1].replace("\n    ", " "), said)
+        tally.add(f"{kind} keeps its repository where it is to be",
+                  ("--repository s3://testbed/shop" in said.replace("'", "").replace("\\", ""))
+                  == (kind != "demo"), said)
 
 
 def stage_asan(tally):

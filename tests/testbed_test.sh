@@ -9,9 +9,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC2016  # it is run by another shell
 witness='
   testbed/process.py pids "$TESTBED_POSTGRES_DIR"/run/*.pid "$TESTBED_RABBITMQ_DIR"/run/*.pid \
-    "$TESTBED_GIT_DIR"/run/*.pid >"$SEEN/pids"
+    "$TESTBED_GIT_DIR"/run/*.pid "$TESTBED_S3_DIR"/run/*.pid "$TESTBED_MOTO_DIR"/run/*.pid \
+    >"$SEEN/pids"
   printf "%s\n" "$TESTBED_POSTGRES_PORT" "$TESTBED_RABBITMQ_PORT" "$TESTBED_RABBITMQ_AMQP_PORT" \
-    "$TESTBED_GIT_PORT" >"$SEEN/ports"
+    "$TESTBED_GIT_PORT" "$TESTBED_S3_PORT" "${TESTBED_S3_FAULTY_URL##*:}" "$TESTBED_MOTO_PORT" \
+    "${TESTBED_MOTO_FAULTY_URL##*:}" >"$SEEN/ports"
   dirname "$TESTBED_POSTGRES_DIR" >"$SEEN/folder"
   sed -n 7p "$TESTBED_POSTGRES_DATA_DIR/postmaster.pid" >"$SEEN/segment"'
 
@@ -41,7 +43,7 @@ nothing_is_left_of() {
 }
 
 InstallingWhatIsThereDoesNothing() {
-  testbed/install postgres rabbitmq git-http | tee "$SCRATCH/installed"
+  testbed/install postgres rabbitmq git-http s3 | tee "$SCRATCH/installed"
   grep -q 'all there' "$SCRATCH/installed"
 }
 
@@ -54,7 +56,7 @@ ACommandRunsBesideAllComponents() {
   export SEEN=$SCRATCH/session
   mkdir "$SEEN"
   # shellcheck disable=SC2016
-  fails_with 7 testbed/with postgres postgres=OTHER_ rabbitmq git-http -- bash -uc "$witness"'
+  fails_with 7 testbed/with postgres postgres=OTHER_ rabbitmq git-http s3 moto -- bash -uc "$witness"'
     ask() { PGPASSWORD=$2 psql -X "$1" -Atc "select inet_server_port()"; }
     ask "$TESTBED_POSTGRES_URL" "$TESTBED_POSTGRES_PASSWORD" >"$SEEN/postgres"
     echo "$TESTBED_POSTGRES_PORT" >"$SEEN/postgres.wanted"
@@ -78,7 +80,19 @@ ACommandRunsBesideAllComponents() {
     git --git-dir "$TESTBED_GIT_REPOSITORY" rev-parse main >"$SEEN/git"
     git ls-remote "${login/:$TESTBED_GIT_PASSWORD@/:wrong@}" 2>"$SEEN/git.refused"
 
-    for secret in "$TESTBED_POSTGRES_PASSWORD" "$TESTBED_RABBITMQ_PASSWORD" "$TESTBED_GIT_PASSWORD"
+    bucket() { # with the key $1, at $2
+      curl -sS -o /dev/null -w "%{http_code}\n" --aws-sigv4 aws:amz:us-east-1:s3 \
+        --header "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
+        --config - "$2" <<<"user = \"testbed:$1\""
+    }
+    bucket "$TESTBED_S3_PASSWORD" "$TESTBED_S3_URL/$TESTBED_S3_BUCKET" >"$SEEN/s3"
+    bucket "$TESTBED_S3_PASSWORD" "$TESTBED_S3_FAULTY_URL/$TESTBED_S3_BUCKET" >>"$SEEN/s3"
+    bucket wrong "$TESTBED_S3_URL/$TESTBED_S3_BUCKET" >"$SEEN/s3.refused"
+    bucket none "$TESTBED_MOTO_URL/$TESTBED_MOTO_BUCKET" >"$SEEN/moto"
+    bucket none "$TESTBED_MOTO_FAULTY_URL/$TESTBED_MOTO_BUCKET" >>"$SEEN/moto"
+
+    for secret in "$TESTBED_POSTGRES_PASSWORD" "$TESTBED_RABBITMQ_PASSWORD" "$TESTBED_GIT_PASSWORD" \
+      "$TESTBED_S3_PASSWORD"
     do
       echo "${#secret}" >>"$SEEN/lengths"
       # Not those of a moment: git and grep, that we give the password ourselves.
@@ -95,17 +109,20 @@ ItsVariablesLeadToEachComponent() {
   expect "answer of RabbitMQ" 200 "$(<"$SCRATCH/session/rabbitmq")"
   expect "pushed commit" "$(git -C "$SCRATCH/session/clone" rev-parse HEAD)" \
     "$(<"$SCRATCH/session/git")"
+  expect "answers of the bucket" "200 200" "$(xargs <"$SCRATCH/session/s3")"
+  expect "answers of moto" "200 200" "$(xargs <"$SCRATCH/session/moto")"
 }
 
 AnotherPasswordIsRefusedByEachComponent() {
   grep "password authentication failed" "$SCRATCH/session/other.refused"
   expect "answer of RabbitMQ to guest" 401 "$(<"$SCRATCH/session/rabbitmq.refused")"
   grep "Authentication failed" "$SCRATCH/session/git.refused"
+  expect "answer of the bucket" 403 "$(<"$SCRATCH/session/s3.refused")"
 }
 
 NoPasswordIsInAnArgument() {
-  expect "passwords' length" "32 32 32" "$(xargs <"$SCRATCH/session/lengths")"
-  (($(<"$SCRATCH/session/arguments.searched") >= 5))
+  expect "passwords' length" "32 32 32 32" "$(xargs <"$SCRATCH/session/lengths")"
+  (($(<"$SCRATCH/session/arguments.searched") >= 9))
   expect "arguments with a password" "" "$(<"$SCRATCH/session/arguments")"
 }
 
@@ -118,6 +135,8 @@ stopped_by() {
   mkdir "$SEEN"
   mkfifo "$SEEN/up"
   TESTBED_RABBITMQ_DIR=/nonexistent TESTBED_RABBITMQ_PORT=1 TESTBED_RABBITMQ_AMQP_PORT=1 \
+    TESTBED_S3_DIR=/nonexistent TESTBED_S3_PORT=1 TESTBED_S3_FAULTY_URL=:1 \
+    TESTBED_MOTO_DIR=/nonexistent TESTBED_MOTO_PORT=1 TESTBED_MOTO_FAULTY_URL=:1 \
     testbed/with postgres git-http -- bash -c "$witness; echo up >$SEEN/up; exec sleep 1000" &
   stopper=$!
   read -r _ <"$SEEN/up"

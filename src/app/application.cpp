@@ -75,7 +75,8 @@ void add_global_options(CLI::App& root, Program& program) {
   Options& options = program.options;
   root.add_option("-C,--config", options.config, "platform file (default: ./lifeboat.yaml)")
       ->envname("LIFEBOAT_CONFIG");
-  root.add_option("-r,--repository", options.repository, "directory of the repository")
+  root.add_option("-r,--repository", options.repository,
+                  "the repository: a directory, or s3://BUCKET/PREFIX")
       ->envname("LIFEBOAT_REPOSITORY");
   // Their environment variables are read by Program::key_from_environment().
   auto* file = root.add_option("--passphrase-file", options.passphrase_file,
@@ -87,6 +88,9 @@ void add_global_options(CLI::App& root, Program& program) {
       ->excludes(file)
       ->excludes(command);
   file->excludes(command);
+  root.add_option("--operator-key", options.operator_key_file,
+                  "your operator key, for what you ask of runs")
+      ->envname("LIFEBOAT_OPERATOR_KEY");
   root.add_option("-o,--output", options.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->envname("LIFEBOAT_OUTPUT_FORMAT");
@@ -112,6 +116,7 @@ void add_commands(CLI::App& root, Program& program) {
   add_plan(root, program);
   add_recover(root, program);
   add_runs(root, program);
+  add_operators(root, program);
   add_schema(root, program);
   add_completion(root, program);
   add_version(root, program);

@@ -14,6 +14,7 @@
 #include "client/secret/secret_values.h"
 #include "run/engine.h"
 #include "store/directory.h"
+#include "store/s3.h"
 
 namespace lifeboat::app {
 namespace {
@@ -154,14 +155,20 @@ Result<std::string> Program::repository_place() {
     return fail(Error::Kind::invalid, "no repository is named",
                 "give --repository, or `repository:` in the platform file", Error::Code::usage);
   }
+  if (store::is_s3_place(platform.repository)) return platform.repository;
   // Like every path in the file it is below the file's folder, wherever we were started.
   return (std::filesystem::path(platform.directory) / platform.repository).lexically_normal();
+}
+
+Result<std::unique_ptr<store::Store>> Program::open_store(const std::string& place, bool create) {
+  if (store::is_s3_place(place)) return store::open_s3(place, launcher(), clock_);
+  return store::open_directory(place, create, clock_);
 }
 
 Result<Opened> Program::open_repository(const Operation& op) {
   TRY(const std::string place, repository_place());
   Opened opened;
-  TRY(opened.store, store::open_directory(place, false, clock_));
+  TRY(opened.store, open_store(place, false));
   TRY(const repo::Unlock key, unlock(op, "Passphrase of " + place + ":"));
   auto repository = repo::Repository::open(op, *opened.store, key, environment());
   if (!repository && repository.error().effective_code() == Error::Code::wrong_key) {

@@ -30,7 +30,7 @@ namespace lifeboat::app {
 struct Options {
   std::string config;  // platform file; "" = ./lifeboat.yaml where a command needs one
   std::string repository;
-  std::string passphrase_file, passphrase_command, identity_file;
+  std::string passphrase_file, passphrase_command, identity_file, operator_key_file;
   std::string output = "table", color = "auto";
   bool no_input = false, quiet = false;
 };
@@ -77,6 +77,8 @@ class Program {
   // The key as the options, environment or person give it.
   Result<repo::Unlock> unlock(const Operation& op, std::string_view question);
   Result<std::string> repository_place();
+  // A directory or a bucket, as the place says; `create`: makes the directory.
+  Result<std::unique_ptr<store::Store>> open_store(const std::string& place, bool create);
   // Opens the repository that the options or the platform file name and reads its log.
   Result<Opened> open_repository(const Operation& op);
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "app/input_words.h"
 #include "app/registry.h"
 #include "app/version.h"
 #include "backup/bundle.h"
-#include "client/secret/secret_file.h"
 #include "repo/session.h"
 #include "run/takeover.h"
 
@@ -16,18 +16,6 @@ namespace {
 
 // Nobody waits longer for an expectation, when the platform is down.
 constexpr auto learning_at_most = std::chrono::seconds(5);
-
-Result<std::pair<std::string, std::string>> name_and_rest(const std::string& option,
-                                                          const std::string& word,
-                                                          const std::string& rest) {
-  const std::size_t equals = word.find('=');
-  if (equals != std::string::npos && equals != 0) {
-    return std::pair(word.substr(0, equals), word.substr(equals + 1));
-  }
-  return fail(Error::Kind::invalid,
-              fmt::format("{} {} is not NAME={}", option, printable(word), rest), "",
-              Error::Code::usage);
-}
 
 }  // namespace
 
@@ -159,28 +147,7 @@ Result<void> Recovery::choose_plan(const RecoveryRequest& request) {
 }
 
 Result<void> Recovery::ask_inputs(const Operation& op, const RecoveryRequest& request) {
-  Value given{Value::Map{}};
-  for (const std::string& word : request.inputs) {
-    TRY(const auto pair, name_and_rest("--input", word, "VALUE"));
-    const auto& [name, value] = pair;
-    const auto input = std::ranges::find(pins_.plan.inputs, name, &plan::InputField::name);
-    if (input != pins_.plan.inputs.end() && input->secret) {
-      return fail(Error::Kind::invalid,
-                  "input '" + name + "' is a secret, and arguments can be read by everyone here",
-                  "--input-file " + name + "=PATH, or let it ask", Error::Code::usage);
-    }
-    given.set(name, value);
-  }
-  for (const std::string& word : request.input_files) {
-    TRY(const auto pair, name_and_rest("--input-file", word, "PATH"));
-    const auto content = read_secret_file(op, pair.second);
-    if (!content) {
-      Error unread = content.error();
-      if (unread.kind != Error::Kind::cancelled) unread.code = Error::Code::usage;
-      return wrap(std::move(unread), "--input-file " + pair.first);
-    }
-    given.set(pair.first, content->reveal());
-  }
+  TRY(Value given, read_input_words(op, pins_.plan, request.inputs, request.input_files));
   for (const plan::InputField& input : pins_.plan.inputs) {
     if (given.has(input.name) || !input.fallback.is_null()) continue;
     if (program_.options.no_input || !program_.terminal().interactive()) continue;
@@ -210,6 +177,7 @@ void Recovery::fill_pins(const std::optional<WallTime>& since) {
                      : run::Origin{program_.clock().wall(), "when `lifeboat recover` was started"};
   pins_.objectives = {.rto = platform_->objectives.rto, .rpo = platform_->objectives.rpo};
   pins_.version = program_version;
+  for (const auto& [name, person] : platform_->operators) pins_.operators[name] = person.key;
 }
 
 run::EngineSetup Recovery::setup(run::Observer& observer) {
@@ -223,6 +191,7 @@ run::EngineSetup Recovery::setup(run::Observer& observer) {
   setup.repository = opened_.repository.get();
   setup.driver = run::this_driver(program_.random());
   setup.expectations = learned_.steps;
+  setup.waits_for_people = !program_.options.no_input;
   return setup;
 }
 

@@ -90,6 +90,21 @@ void RunWatch::step_skipped(const std::string& step, const std::string& needs) {
   terminal_.say(fmt::format("  skipped {} (it needs {})", step, needs));
 }
 
+void RunWatch::step_awaits(const std::string& step, std::string_view wanted,
+                           std::string_view reason) {
+  terminal_.say(fmt::format("  {}  {}: approval by {}{}", terminal_.toned("awaits", Tone::bad),
+                            step, printable(wanted),
+                            reason.empty() ? "" : ": " + printable(reason)));
+  terminal_.say("          next: lifeboat runs approve latest " + step);
+}
+
+void RunWatch::asked(const std::string& by, const std::string& action, const std::string& step,
+                     const std::string& why) {
+  terminal_.say(fmt::format("  {} asked: {}{}{}", printable(by), printable(action),
+                            step.empty() ? "" : " " + printable(step),
+                            why.empty() ? "" : "; NOT TAKEN: " + printable(why)));
+}
+
 void RunWatch::remark(std::string_view text) { terminal_.say("  " + printable(text)); }
 
 }  // namespace lifeboat::app

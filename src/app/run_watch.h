@@ -33,6 +33,10 @@ class RunWatch final : public run::Observer {
   void step_done(const std::string& step, std::string_view summary) override;
   void step_failed(const std::string& step, const Error& error) override;
   void step_skipped(const std::string& step, const std::string& needs) override;
+  void step_awaits(const std::string& step, std::string_view wanted,
+                   std::string_view reason) override;
+  void asked(const std::string& by, const std::string& action, const std::string& step,
+             const std::string& why) override;
   void remark(std::string_view text) override;
 
  private:

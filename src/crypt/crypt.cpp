@@ -142,6 +142,16 @@ Id sha256(ByteView bytes) {
   return id;
 }
 
+Id hmac_sha256(ByteView key, ByteView bytes) {
+  EVP_MAC_CTX* context = hmac_context();
+  Id id;
+  std::size_t length = 0;
+  ASSERT(EVP_MAC_init(context, key.data(), key.size(), nullptr) == 1 &&
+         EVP_MAC_update(context, bytes.data(), bytes.size()) == 1 &&
+         EVP_MAC_final(context, id.bytes.data(), &length, id.bytes.size()) == 1);
+  return id;
+}
+
 Id hmac_sha256(const Key& key, ByteView bytes) { return hmac_sha256(key, {bytes}); }
 
 Id hmac_sha256(const Key& key, std::initializer_list<ByteView> parts) {

@@ -39,6 +39,8 @@ inline constexpr std::size_t tag_bytes = 16;
 
 Id sha256(ByteView bytes);
 Id hmac_sha256(const Key& key, ByteView bytes);
+// With a key of any length, as protocols of others have them.
+Id hmac_sha256(ByteView key, ByteView bytes);
 // HMAC over the concatenation of the parts, without joining them in memory.
 Id hmac_sha256(const Key& key, std::initializer_list<ByteView> parts);
 // HKDF-SHA256 (RFC 5869), 32 bytes out. `secret` is not empty; `info` is at most 1024 bytes.

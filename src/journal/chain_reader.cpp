@@ -129,6 +129,16 @@ Result<Chain> read_chain(const Operation& op, repo::Repository& repository,
   return chain;
 }
 
+Result<std::uint64_t> read_further(const Operation& op, repo::Repository& repository,
+                                   const std::string& run, Chain& chain) {
+  const std::uint64_t before = chain.segments;
+  for (bool more = true; more;) {
+    TRY_DO(op.proceed());
+    TRY(more, read_next(op, repository, run, chain));
+  }
+  return chain.segments - before;
+}
+
 bool remember_head(const repo::Repository& repository, const std::string& run,
                    std::uint64_t segments, const Id& head) {
   const auto path = memory_path(repository, run);

@@ -26,6 +26,11 @@ struct Chain {
 // head that is lower or other than remembered.
 Result<Chain> read_chain(const Operation& op, repo::Repository& repository, const std::string& run);
 
+// Adds what was written since, and answers how many segments that were: how a run that somebody else
+// drives is watched. Errors: as read_chain(), but for gaps, which only the next read_chain() finds.
+Result<std::uint64_t> read_further(const Operation& op, repo::Repository& repository,
+                                   const std::string& run, Chain& chain);
+
 // Answers whether it could be written; the memory is disposable.
 bool remember_head(const repo::Repository& repository, const std::string& run,
                    std::uint64_t segments, const Id& head);

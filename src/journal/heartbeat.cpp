@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crypt/crypt.h"
 #include "journal/objects.h"
 #include "journal/segment.h"
 #include "schema/json.h"
@@ -9,7 +10,14 @@
 namespace lifeboat::journal {
 namespace {
 
+constexpr std::string_view released_kind = "run-released";
+
 std::string prefix_of(const std::string& run) { return "heartbeats/" + run + "/"; }
+
+// The name is of the driver's making: its digest is a name of ours.
+std::string released_name(const std::string& run, const Driver& driver) {
+  return "runs/" + run + "/released/" + crypt::sha256(as_bytes(driver.id)).hex();
+}
 
 Result<std::optional<std::uint64_t>> newest(const Operation& op, store::Store& store,
                                             const std::string& prefix) {
@@ -51,6 +59,26 @@ Result<void> Heart::beat(const Operation& op) {
 Result<void> Heart::stop(const Operation& op) {
   if (!last_) return {};
   return repository_.store().remove(op, prefix_of(run_) + number_hex(*last_));
+}
+
+Result<void> let_go(const Operation& op, repo::Repository& repository, const std::string& run,
+                    const Driver& driver) {
+  Value value;
+  value.set("driver", to_value(driver));
+  value.set("run", run);
+  const std::string name = released_name(run, driver);
+  TRY(const Bytes sealed, repository.seal(released_kind, name, as_bytes(to_json(value))));
+  TRY_DO(put_settled(op, repository.store(), name, sealed));
+  return {};
+}
+
+Result<bool> has_let_go(const Operation& op, repo::Repository& repository, const std::string& run,
+                        const Driver& driver) {
+  const std::string name = released_name(run, driver);
+  const auto sealed = repository.store().get(op, name);
+  if (!sealed && sealed.error().kind == Error::Kind::not_found) return false;
+  if (!sealed) return fail(sealed.error());
+  return repository.unseal(released_kind, name, *sealed).has_value();
 }
 
 Result<std::optional<Beat>> last_beat(const Operation& op, repo::Repository& repository,

@@ -4,6 +4,10 @@
 // one before is removed, so that there is one object, or for a moment two. Beats are found by
 // listing, which is a hint: a missed one makes a driver look silent for a period longer.
 //
+// A driver that lost the run to another one, and has stopped all that it did, says so once, in an
+// object that is never removed: runs/RUN/released/<driver>. That is more than liveness: it is
+// sealed, and whoever took over may then finish what the target itself would not have refused.
+//
 // Threads: one thread per Heart.  Source: docs/format.md, "Runs".
 #pragma once
 
@@ -32,6 +36,13 @@ class Heart {
   const Driver driver_;
   std::optional<std::uint64_t> last_;  // that we wrote
 };
+
+// "All that I did has stopped, and I change nothing more."
+Result<void> let_go(const Operation& op, repo::Repository& repository, const std::string& run,
+                    const Driver& driver);
+// Errors: unavailable. One that cannot be read was not said.
+Result<bool> has_let_go(const Operation& op, repo::Repository& repository, const std::string& run,
+                        const Driver& driver);
 
 // The newest beat; nullopt when there is none. One that cannot be read counts by its number, its
 // driver being unknown (empty).  Errors: unavailable.

@@ -52,6 +52,7 @@ class Compiler {
   void step(const std::string& name, const Value& body);
   const StepType* type_of(const Value& body, const StepNode& node, const std::string& path);
   void common_words(StepNode& node, Value words, const std::string& path);
+  void approval(StepNode& node, const Value& words, const std::string& path);
   void outputs(StepNode& node, const StepType& type, const std::string& path);
   void known_source(const StepNode& node, const StepType& type, const std::string& path);
   void link_after();
@@ -152,7 +153,7 @@ void Compiler::step(const std::string& name, const Value& body) {
   const StepType* type = type_of(body, node, path);
   if (type != nullptr) {
     node.type = type->name;
-    node.config = body.at(type->name);
+    node.config = body.has(type->name) ? body.at(type->name) : Value(Value::Map{});
     ValidateOptions options;
     options.path = path + "." + type->name;
     options.references_allowed = true;
@@ -182,6 +183,10 @@ const StepType* Compiler::type_of(const Value& body, const StepNode& node,
       return nullptr;
     }
     found = type;
+  }
+  // A gate that stands alone is a step of its own.
+  if (found == nullptr && !unknown && body.has("approve")) {
+    found = context_.types->find(approval_type);
   }
   if (found == nullptr && !unknown) {
     add(node.mark, path, "the step has no type", "known types: " + joined(context_.types->names()));
@@ -232,6 +237,47 @@ void Compiler::common_words(StepNode& node, Value words, const std::string& path
   if (failure == "stop") node.on_failure = OnFailure::stop;
   if (failure == "continue") node.on_failure = OnFailure::go_on;
   if (words.has("after")) after_.emplace_back(node.name, words.at("after").list());
+  if (words.has("approve")) {
+    approval(node, words.at("approve"), path + ".approve");
+  } else if (node.type == approval_type) {
+    add(node.mark, path, "an approval without `approve:` asks nobody",
+        "approve: { by: [NAME], reason: \"...\" }");
+  }
+}
+
+// A gate that nobody could ever open is found here, and not in the middle of a recovery.
+void Compiler::approval(StepNode& node, const Value& words, const std::string& path) {
+  ApprovalRule rule;
+  if (words.has("by")) {
+    for (const Value& name : words.at("by").list()) {
+      rule.by.push_back(name.string());
+      if (std::ranges::count(context_.operators, name.string()) > 0) continue;
+      add(name.mark(), path + ".by", "no operator is named '" + printable(name.string()) + "'",
+          suggestion(name.string(), context_.operators, "known operators: "));
+    }
+    std::ranges::sort(rule.by);
+    rule.by.erase(std::unique(rule.by.begin(), rule.by.end()), rule.by.end());
+  }
+  const auto people =
+      static_cast<std::int64_t>(rule.by.empty() ? context_.operators.size() : rule.by.size());
+  const std::int64_t count = words.integer("count", 1);
+  if (people == 0) {
+    add(words.mark(), path, "there is nobody who could approve",
+        "name operators and their keys: `operators:` at the top of the file");
+  } else if (count < 1 || count > people) {
+    add(words.at("count").mark(), path + ".count",
+        "expected 1 to " + std::to_string(people) + ": so many people may approve");
+  }
+  rule.count =
+      static_cast<int>(std::clamp<std::int64_t>(count, 1, std::max<std::int64_t>(people, 1)));
+  if (words.has("expires")) {
+    rule.expires = duration_of(words, "expires");
+    if (rule.expires.count() == 0) {
+      add(words.at("expires").mark(), path + ".expires", "an approval of no time never counts");
+    }
+  }
+  rule.reason = words.text("reason");
+  node.approve = std::move(rule);
 }
 
 void Compiler::outputs(StepNode& node, const StepType& type, const std::string& path) {

@@ -11,6 +11,8 @@ Frontier::Frontier(const Plan& plan, const Graph& graph,
   ASSERT(urgency_.empty() || urgency_.size() == graph.size());
   for (std::size_t i = 0; i < stands_.size(); ++i) {
     stands_[i].holders = graph.before(i).size();
+    stands_[i].approved = !plan.steps[i].approve;
+    if (plan.steps[i].approve) gated_.push_back(i);
     arrange(i);
   }
 }
@@ -36,32 +38,49 @@ void Frontier::set(std::size_t step, StepPhase phase) {
   }
 }
 
+void Frontier::hold(const RunView& view) {
+  paused_ = view.paused;
+  going_back_ = view.going_back;
+  for (const std::size_t step : gated_) {
+    const bool approved = view.approved.contains(plan_.steps[step].name);
+    if (approved == stands_[step].approved) continue;
+    stands_[step].approved = approved;
+    arrange(step);
+  }
+}
+
 std::optional<std::size_t> Frontier::to_start() const {
-  if (stoppers_ > 0 || ready_.empty()) return std::nullopt;
+  if (holds_all() || paused_ || ready_.empty()) return std::nullopt;
   return ready_.begin()->second;
 }
 
 std::vector<std::size_t> Frontier::all_to_start() const {
   std::vector<std::size_t> steps;
-  if (stoppers_ > 0) return steps;
+  if (holds_all() || paused_) return steps;
   for (const auto& [urgency, step] : ready_) steps.push_back(step);
   return steps;
 }
 
 std::optional<Frontier::Lost> Frontier::to_skip() const {
-  if (stoppers_ > 0 || lost_.empty()) return std::nullopt;
+  if (holds_all() || lost_.empty()) return std::nullopt;
   return lost(*lost_.begin());
 }
 
 std::vector<Frontier::Lost> Frontier::all_to_skip() const {
   std::vector<Lost> steps;
-  if (stoppers_ > 0) return steps;
+  if (holds_all()) return steps;
   for (const std::size_t step : lost_) steps.push_back(lost(step));
   return steps;
 }
 
+std::vector<std::size_t> Frontier::awaits() const {
+  if (holds_all()) return {};
+  return {awaiting_.begin(), awaiting_.end()};
+}
+
 bool Frontier::finished() const {
-  return running_ == 0 && (stoppers_ > 0 || (ready_.empty() && lost_.empty()));
+  if (running_ > 0) return false;
+  return holds_all() || ((paused_ || ready_.empty()) && lost_.empty());
 }
 
 Frontier::Rank Frontier::rank(std::size_t step) const {
@@ -101,10 +120,16 @@ void Frontier::arrange(std::size_t step) {
   } else {
     lost_.erase(step);
   }
-  if (waits && stand.lost == 0 && stand.holders == 0) {
+  const bool free = waits && stand.lost == 0 && stand.holders == 0;
+  if (free && stand.approved) {
     ready_.insert(rank(step));
   } else {
     ready_.erase(rank(step));
+  }
+  if (free && !stand.approved) {
+    awaiting_.insert(step);
+  } else {
+    awaiting_.erase(step);
   }
 }
 

@@ -69,7 +69,11 @@ void compare(const Plan& plan, const Frontier& frontier, const RunView& view) {
   }
   RC_ASSERT(skip == next.skip);
   RC_ASSERT(frontier.to_skip().has_value() == !next.skip.empty());
+  std::vector<std::string> awaits;
+  for (const std::size_t place : frontier.awaits()) awaits.push_back(plan.steps[place].name);
+  RC_ASSERT(awaits == next.awaits);
   RC_ASSERT(frontier.finished() == next.finished);
+  RC_ASSERT(frontier.waits_for_person() == next.waits_for_person);
   RC_ASSERT(frontier.succeeded() == next.succeeded);
 }
 
@@ -87,9 +91,16 @@ RC_GTEST_PROP(Frontier, AnswersAsTheReferenceAfterEveryChange, ()) {
   const int changes = *rc::gen::inRange(1, 60);
   for (int change = 0; change < changes; ++change) {
     const auto step = *rc::gen::inRange<std::size_t>(0, plan.steps.size());
-    const auto phase = *rc::gen::element(waiting, running, done, failed, skipped);
+    const auto phase = *rc::gen::element(waiting, running, done, failed, skipped, undone);
     frontier.set(step, phase);
     view.phases[plan.steps[step].name] = phase;
+    if (*rc::gen::inRange(0, 3) == 0) {
+      const std::string& gate = plan.steps[step].name;
+      if (view.approved.erase(gate) == 0) view.approved.insert(gate);
+      view.paused = *rc::gen::inRange(0, 5) == 0;
+      view.going_back = *rc::gen::inRange(0, 8) == 0;
+      frontier.hold(view);
+    }
     compare(plan, frontier, view);
     const auto ready = frontier.all_to_start();
     RC_ASSERT(std::ranges::is_sorted(ready, [&](std::size_t a, std::size_t b) {
@@ -105,6 +116,8 @@ RC_GTEST_PROP(Frontier, DrivesARunToTheSameEnd, ()) {
   Frontier frontier(plan, graph, {});
   RunView view;
   std::vector<std::size_t> active;
+  for (const StepNode& step : plan.steps) view.approved.insert(step.name);
+  frontier.hold(view);
   const auto set = [&](std::size_t step, StepPhase phase) {
     frontier.set(step, phase);
     view.phases[plan.steps[step].name] = phase;

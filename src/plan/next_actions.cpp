@@ -46,6 +46,24 @@ std::vector<std::string> stoppers(const Plan& plan, const RunView& view) {
   return names;
 }
 
+// Those that wait for nothing of what came after them: the last ones that have left a trace.
+std::vector<std::string> undo_now(const Plan& plan, const RunView& view) {
+  std::set<std::string> held;
+  for (const StepNode& step : plan.steps) {
+    const StepPhase phase = view.phase(step.name);
+    const bool stands =
+        phase == StepPhase::done || phase == StepPhase::running || view.to_undo.contains(step.name);
+    if (stands) held.insert(step.after.begin(), step.after.end());
+  }
+  std::vector<std::string> names;
+  for (const StepNode& step : plan.steps) {
+    const bool wanted = view.to_undo.contains(step.name) && !held.contains(step.name) &&
+                        !view.undo_failed.contains(step.name);
+    if (wanted && view.phase(step.name) != StepPhase::running) names.push_back(step.name);
+  }
+  return names;
+}
+
 bool good_end(const Plan& plan, const RunView& view) {
   return std::all_of(plan.steps.begin(), plan.steps.end(), [&](const StepNode& step) {
     const StepPhase phase = view.phase(step.name);
@@ -68,6 +86,8 @@ std::string_view phase_name(StepPhase phase) {
       return "failed";
     case StepPhase::skipped:
       return "skipped";
+    case StepPhase::undone:
+      return "undone";
   }
   return "waiting";
 }
@@ -88,6 +108,7 @@ Passage passage(const StepNode& from, StepPhase phase, bool needed) {
       return needed ? Passage::lost : Passage::open;
     case StepPhase::waiting:
     case StepPhase::running:
+    case StepPhase::undone:
       return Passage::holds;
   }
   return Passage::holds;
@@ -102,7 +123,7 @@ NextActions next_actions(const Plan& plan, const RunView& view) {
   for (const StepNode& step : plan.steps) {
     const StepPhase phase = view.phase(step.name);
     running = running || phase == StepPhase::running;
-    if (phase != StepPhase::waiting) continue;
+    if (phase != StepPhase::waiting || view.going_back) continue;
     if (!stopped_by.empty()) {
       next.blocked_by.emplace(step.name, stopped_by);
       continue;
@@ -112,11 +133,15 @@ NextActions next_actions(const Plan& plan, const RunView& view) {
       next.skip.emplace(step.name, stand.lost);
     } else if (!stand.holders.empty()) {
       next.blocked_by.emplace(step.name, std::move(stand.holders));
-    } else {
+    } else if (step.approve && !view.approved.contains(step.name)) {
+      next.awaits.push_back(step.name);
+    } else if (!view.paused) {
       next.start.push_back(step.name);
     }
   }
-  next.finished = !running && next.start.empty() && next.skip.empty();
+  if (!view.paused) next.undo = undo_now(plan, view);
+  next.finished = !running && next.start.empty() && next.skip.empty() && next.undo.empty();
+  next.waits_for_person = next.finished && (view.paused || !next.awaits.empty());
   next.succeeded = next.finished && good_end(plan, view);
   return next;
 }

@@ -8,13 +8,16 @@
 // Rules: everything that waits for nothing starts at once. A failed step holds back by its
 // `on_failure`: pause - its dependants wait, the rest goes on; stop - nothing new starts at all;
 // go_on - dependants go on. A step that cannot do without the output of a step that was skipped, or
-// that failed with go_on, is skipped; one that only comes `after:` it goes on.
+// that failed with go_on, is skipped; one that only comes `after:` it goes on. A step with a gate
+// awaits its approval once nothing else holds it. What a person wants undone is undone in reverse:
+// after everything that came after it. While the run is paused, or goes back, nothing starts.
 //
 // Threads: pure.  Cost: linear in steps and edges.
 #pragma once
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +25,7 @@
 
 namespace lifeboat::plan {
 
-enum class StepPhase { waiting, running, done, failed, skipped };
+enum class StepPhase { waiting, running, done, failed, skipped, undone };
 std::string_view phase_name(StepPhase phase);
 
 // How a step stands to one that waits for it, by its own phase. `needed`: the other cannot do
@@ -33,18 +36,27 @@ Passage passage(const StepNode& from, StepPhase phase, bool needed);
 // Phases by step name; a step that is not named waits.
 struct RunView {
   std::map<std::string, StepPhase> phases;
+  std::set<std::string> approved{};     // gated steps whose approval is complete now
+  std::set<std::string> to_undo{};      // what a person wants undone, and is not yet
+  std::set<std::string> undo_failed{};  // those of them that a person has to look at first
+  bool paused = false;                  // by a person: nothing starts, nothing is undone
+  bool going_back = false;              // the whole run is undone: nothing starts
   StepPhase phase(const std::string& step) const;
 };
 
 struct NextActions {
-  std::vector<std::string> start;  // may start now, all at once; in the order of the file
+  std::vector<std::string> start;   // may start now, all at once; in the order of the file
+  std::vector<std::string> awaits;  // would start, were it not for an approval
+  std::vector<std::string> undo;    // may be undone now
   // To be marked skipped now -> the step whose output they need. Ask again afterwards.
   std::map<std::string, std::string> skip;
   // Waiting steps that may not start -> the unfinished or failed steps that hold them, nearest
   // first ("why is it blocked").
   std::map<std::string, std::vector<std::string>> blocked_by;
-  // Nothing runs, starts or is to be skipped: without a person the run goes no further.
+  // Nothing runs, starts, is to be skipped or undone: without a person the run goes no further.
   bool finished = false;
+  // finished only until a person acts: the run is paused, or a step awaits an approval.
+  bool waits_for_person = false;
   // finished, and every step is done or skipped, or failed where the plan says `continue`.
   bool succeeded = false;
 };

@@ -38,6 +38,17 @@ struct Retry {
 };
 enum class OnFailure { pause, stop, go_on };
 
+// The step type of a gate that stands alone (`go: { approve: alice }`).
+inline constexpr const char* approval_type = "approval";
+
+// A gate before a step: how many of whom must have approved it before it may start.
+struct ApprovalRule {
+  std::vector<std::string> by;  // operators of the platform file; empty: any of them
+  int count = 1;
+  std::chrono::nanoseconds expires = std::chrono::hours(24);  // an approval holds until the start
+  std::string reason;                                         // what the approvers are told
+};
+
 struct StepNode {
   std::string name;
   std::string type;
@@ -48,6 +59,7 @@ struct StepNode {
   std::optional<std::chrono::nanoseconds> timeout;
   Retry retry;
   OnFailure on_failure = OnFailure::pause;
+  std::optional<ApprovalRule> approve;
   std::map<std::string, Shape> outputs;  // declared by type and configuration
   Mark mark;
 };
@@ -80,6 +92,7 @@ struct Plan {
 struct CompileContext {
   const StepTypes* types = nullptr;
   std::map<std::string, Value> sources;  // names that `${sources.X}` and `source: X` may use
+  std::vector<std::string> operators;    // names that may approve
 };
 
 // `tree` is plans.NAME of the platform file (unvalidated). Appends all findings; the Plan is fit
@@ -123,6 +136,8 @@ Result<Value> bind_inputs(const Plan& plan, const Value& given);
 
 // Names of steps whose outputs `config` refers to.
 std::vector<std::string> references(const Value& config);
+// Whether `config` looks at `inputs.NAME`, or at all inputs at once.
+bool refers_to_input(const Value& config, std::string_view name);
 
 // The graph for people: "dot" text, or one line a step with its waves.
 std::string graph_dot(const Plan& plan);

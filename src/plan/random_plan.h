@@ -22,6 +22,7 @@ inline Plan random_plan() {
       if (*rc::gen::arbitrary<bool>()) step.needs.push_back(step.after.back());
     }
     step.on_failure = *rc::gen::element(OnFailure::pause, OnFailure::stop, OnFailure::go_on);
+    if (*rc::gen::inRange(0, 6) == 0) step.approve.emplace();
     plan.steps.push_back(std::move(step));
   }
   return plan;

@@ -1,5 +1,6 @@
 // From configuration with `${...}` to configuration: trees are walked, scalars are templates.
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "base/bytes.h"
@@ -97,12 +98,13 @@ class Resolver {
   Missing missing_;
 };
 
-void add_references(const Value& config, std::set<std::string>& names) {
+// Hands every path that expressions in `config` look at to `take`.
+void each_reference(const Value& config, const std::function<void(const Reference&)>& take) {
   if (config.is(Value::Type::list)) {
-    for (const Value& item : config.list()) add_references(item, names);
+    for (const Value& item : config.list()) each_reference(item, take);
   }
   if (config.is(Value::Type::map)) {
-    for (const auto& [key, member] : config.map()) add_references(member, names);
+    for (const auto& [key, member] : config.map()) each_reference(member, take);
   }
   if (!config.is(Value::Type::string)) return;
   const auto parsed = parse_template(config.string());
@@ -110,10 +112,7 @@ void add_references(const Value& config, std::set<std::string>& names) {
   for (const Template::Part& part : parsed->parts) {
     std::vector<Reference> found;
     if (part.expression) collect_references(*part.expression, found);
-    for (const Reference& reference : found) {
-      const std::string& root = reference.path.front().string();
-      if (!reserved_name(root)) names.insert(root);
-    }
+    std::ranges::for_each(found, take);
   }
 }
 
@@ -183,8 +182,21 @@ Result<Value> checked_outputs(const StepNode& step, const StepTypes& types, Valu
 
 std::vector<std::string> references(const Value& config) {
   std::set<std::string> names;
-  add_references(config, names);
+  each_reference(config, [&](const Reference& reference) {
+    const std::string& root = reference.path.front().string();
+    if (!reserved_name(root)) names.insert(root);
+  });
   return {names.begin(), names.end()};
+}
+
+bool refers_to_input(const Value& config, std::string_view name) {
+  bool found = false;
+  each_reference(config, [&](const Reference& reference) {
+    if (reference.path.front().string() != "inputs") return;
+    const bool one = reference.path.size() > 1 && reference.path[1].is(Value::Type::string);
+    found = found || !one || reference.path[1].string() == name;  // all of them, or this one
+  });
+  return found;
 }
 
 }  // namespace lifeboat::plan

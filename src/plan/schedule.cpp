@@ -31,6 +31,15 @@ nanoseconds end_of(const DurationRange& range, Pace pace) {
 // A step at work: when it ends, and which it is.
 using Ending = std::pair<nanoseconds, std::size_t>;
 
+// How long people take to approve is for nobody to say: no time.
+RunView all_approved(const Plan& plan) {
+  RunView view;
+  for (const StepNode& step : plan.steps) {
+    if (step.approve) view.approved.insert(step.name);
+  }
+  return view;
+}
+
 class Play {
  public:
   Play(const Plan& plan, const Graph& graph, const Load& load)
@@ -40,6 +49,7 @@ class Play {
     done_.start.resize(graph.size());
     done_.end.resize(graph.size());
     done_.ran.resize(graph.size());
+    frontier_.hold(all_approved(plan));
     for (std::size_t i = 0; i < load.phases.size(); ++i) {
       frontier_.set(i, load.phases[i]);
       if (load.phases[i] == StepPhase::running) begin(i);
@@ -86,9 +96,7 @@ class Play {
   Scheduled done_;
 };
 
-bool is_over(StepPhase phase) {
-  return phase == StepPhase::done || phase == StepPhase::skipped || phase == StepPhase::failed;
-}
+bool is_over(StepPhase phase) { return phase != StepPhase::waiting && phase != StepPhase::running; }
 
 // What is left of a step that was expected to take `whole`.
 nanoseconds left_of(nanoseconds whole, nanoseconds had, Pace pace) {

@@ -54,8 +54,9 @@ struct Load {
   std::vector<StepPhase> phases;  // at the beginning; empty: all wait
 };
 
-// Plays the run from here on: each step takes its time and is done. Steps that end at the same
-// instant end in the order of the file, and each end lets new ones start before the next.
+// Plays the run from here on: each step takes its time and is done, gates are approved at once.
+// Steps that end at the same instant end in the order of the file, and each end lets new ones start
+// before the next.
 Scheduled simulate(const Plan& plan, const Graph& graph, const Load& load);
 
 // A run in its midst.

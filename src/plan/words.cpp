@@ -45,6 +45,22 @@ Record make_retry_words() {
   return words;
 }
 
+Record make_approval_words() {
+  Record words;
+  words.name = "approval";
+  words.help = "Who must agree before the step may start";
+  words.fields = {
+      optional("by", shape::string_or_list(),
+               "operators of the platform file; any of them when nobody is named"),
+      optional("count", shape::integer(), "how many of them; 1 when nothing is said"),
+      optional("expires", shape::duration(),
+               "how long an approval holds before the step starts; 24h when nothing is said"),
+      optional("reason", shape::string(), "what is asked, for those who approve"),
+  };
+  words.short_form = "by";
+  return words;
+}
+
 Record make_step_words() {
   Record words;
   words.name = "step";
@@ -57,8 +73,10 @@ Record make_step_words() {
       optional("retry", shape::record(make_retry_words()), "repeat when the target is unavailable"),
       optional("on_failure", shape::choice({"pause", "stop", "continue"}),
                "pause: dependants wait; stop: nothing new starts; continue: dependants go on"),
+      optional("approve", shape::record(make_approval_words()),
+               "people who must agree before it starts; a step of its own when it has no type"),
   };
-  words.reserved = {"for_each", "plan", "when", "approve", "verify", "undo", "guard", "run_if"};
+  words.reserved = {"for_each", "plan", "when", "verify", "undo", "guard", "run_if"};
   return words;
 }
 

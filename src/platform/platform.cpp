@@ -18,6 +18,7 @@
 namespace lifeboat::platform {
 namespace {
 
+constexpr std::size_t operator_key_bytes = 32;
 constexpr const char* name_hint = "letters, digits, '-' and '_', a letter first, at most 63";
 
 class Reader {
@@ -34,6 +35,7 @@ class Reader {
   }
   bool version(const Value& tree);
   void head(Value words);
+  void operators(const Value& operators);
   void source(const std::string& name, const Value& body);
   const KnownSource* source_type(const Value& body, const std::string& path);
   void source_common(SourceEntry& entry, const Value& body, const std::string& path);
@@ -96,13 +98,37 @@ void Reader::head(Value words) {
   }
   platform_.repository = words.text("repository");
   if (words.has("repository") && platform_.repository.empty()) {
-    add(words.at("repository").mark(), "repository", "has no value; expected a directory");
+    add(words.at("repository").mark(), "repository",
+        "has no value; expected a directory or s3://BUCKET/PREFIX");
   }
   const Value& objectives = words.at("objectives");
   if (objectives.has("rto")) platform_.objectives.rto = parse_duration(objectives.text("rto"));
   if (objectives.has("rpo")) platform_.objectives.rpo = parse_duration(objectives.text("rpo"));
+  operators(words.at("operators"));
   if (!words.has("include")) return;
   for (const Value& path : words.at("include").list()) platform_.include.push_back(path.string());
+}
+
+// Two names with one key would let one person approve as two.
+void Reader::operators(const Value& operators) {
+  std::map<std::string, std::string> owners;
+  for (const std::string& name : members(operators, "operators")) {
+    const Value& words = operators.at(name);
+    const std::string path = "operators." + printable(name) + ".key";
+    const std::string key = words.text("key");
+    constexpr std::string_view prefix = "ed25519:";
+    const auto bytes = key.starts_with(prefix)
+                           ? from_base64(std::string_view(key).substr(prefix.size()))
+                           : std::nullopt;
+    if (!bytes || bytes->size() != operator_key_bytes) {
+      add(words.at("key").mark(), path, "not a public key of an operator",
+          "`lifeboat operators new` makes one: ed25519:...");
+    } else if (const auto [owner, fresh] = owners.emplace(key, name); !fresh) {
+      add(words.at("key").mark(), path, "this is the key of '" + owner->second + "' too",
+          "each person has a key of their own");
+    }
+    platform_.operators[name] = {key, words.text("description")};
+  }
 }
 
 std::vector<std::string> Reader::members(const Value& map, const std::string& path) {
@@ -205,6 +231,7 @@ void Reader::no_references(const Value& value, const std::string& path) {
 
 void Reader::plans(const Value& plans) {
   plan::CompileContext context;
+  for (const auto& [name, person] : platform_.operators) context.operators.push_back(name);
   context.types = vocabulary_.steps;
   const Value sources = source_values(platform_);
   for (const auto& [name, entry] : platform_.sources) context.sources[name] = sources.at(name);

@@ -45,6 +45,12 @@ struct SourceEntry {
   Mark mark;
 };
 
+// Somebody who may approve and command runs: known by the public half of an Ed25519 key.
+struct Operator {
+  std::string key;  // "ed25519:" and 32 bytes in base64
+  std::string why;
+};
+
 struct Platform {
   int version = 1;
   std::string name;
@@ -52,6 +58,7 @@ struct Platform {
   Objectives objectives;
   std::map<std::string, SourceEntry> sources;
   std::map<std::string, plan::Plan> plans;
+  std::map<std::string, Operator> operators;
   std::vector<std::string> include;  // local files and folders for the bundle
 
   std::string file;       // as it was named

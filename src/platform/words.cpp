@@ -25,6 +25,18 @@ Record make_objectives() {
   return words;
 }
 
+Record make_operator_words() {
+  Record words;
+  words.name = "operator";
+  words.help = "A person who may approve and command runs";
+  words.fields = {
+      field("key", shape::string(), "public key, as `lifeboat operators new` prints it", true),
+      field("description", shape::string(), "who it is, for people"),
+  };
+  words.short_form = "key";
+  return words;
+}
+
 Record make_platform_words() {
   Record words;
   words.name = "platform file";
@@ -32,10 +44,13 @@ Record make_platform_words() {
   words.fields = {
       field("version", shape::integer(), "version of this format: 1", true),
       field("platform", shape::string(), "name of the platform", true),
-      field("repository", shape::string(), "where captures are kept: a directory"),
+      field("repository", shape::string(),
+            "where captures are kept: a directory, or s3://BUCKET/PREFIX"),
       field("objectives", shape::record(make_objectives()), "what recoveries are measured against"),
       field("sources", shape::map(shape::any()), "what is captured, by name"),
       field("plans", shape::map(shape::any()), "recovery plans, by name"),
+      field("operators", shape::map(shape::record(make_operator_words())),
+            "people who may approve and command runs, by name"),
       field("include", shape::list(shape::string()),
             "more local files or folders that travel in the bundle"),
   };

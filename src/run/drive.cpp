@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include "journal/heartbeat.h"
+#include "journal/requests.h"
 #include "plan/schedule.h"
 #include "run/events.h"
 #include "run/step_life.h"
+#include "run/vigil.h"
 
 namespace lifeboat::run {
 namespace {
+
+constexpr std::size_t requests_at_once = 100;
 
 plan::Times urgency(const EngineSetup& setup, const plan::Plan& plan, const plan::Graph& graph) {
   return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Pace::usual));
@@ -24,67 +28,174 @@ Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger
       plan_(ledger.pins().plan),
       graph_(plan_),
       frontier_(plan_, graph_, urgency(setup, plan_, graph_)),
-      faults_(std::move(faults)),
-      ended_(plan_.steps.size() + 1) {
-  follow(ledger.view());
-}
+      faults_(std::move(faults)) {}
 
 std::optional<Error> Drive::run(const Operation& op) {
-  const std::stop_callback forward(op.stop, [this] { stop_.request_stop(); });
-  std::jthread life;
-  if (setup_.heartbeat_period.count() > 0) {
-    life = std::jthread([this](const std::stop_token& stop) { show_life(stop); });
-  }
-  const Operation steps{op.clock, stop_.get_token(), op.deadline};
-  for (;;) {
-    start_ready(steps);
-    if (running_.empty()) break;
-    setup_.around.observer->at_work(running_.size());
-    if (const auto name = ended_.pop()) {
-      running_.erase(*name);  // joins it
-      follow({{{*name, ledger_.step(*name).phase}}});
+  const std::stop_callback forward(op.stop, [this] { stop_steps(); });
+  // What people asked while nobody was at work counts before anything starts.
+  if (auto read = read_requests(op); !read) halt(std::move(read).error());
+  {
+    const Vigil vigil(setup_, journal_,
+                      {[this](Error error) { halt(std::move(error)); },
+                       [this](const Operation& looking) { return read_requests(looking); }});
+    for (;;) {
+      start_ready(op);
+      if (running_.empty() && !stays(op)) break;
+      setup_.around.observer->at_work(running_.size());
+      wait_for_news();
     }
-  }
-  if (life.joinable()) {
-    life.request_stop();
-    life.join();
   }
   auto left = finish(op);
   journal_.on_written({});
   return left;
 }
 
+plan::RunView Drive::view() const {
+  plan::RunView view = ledger_.view();
+  for (const auto& [name, thread] : running_) view.phases[name] = plan::StepPhase::running;
+  return view;
+}
+
 // A step whose thread has not ended yet counts as running, whatever the ledger says of it.
-void Drive::follow(const plan::RunView& changes) {
-  for (const auto& [name, phase] : changes.phases) {
-    const auto step = graph_.place(name);
-    if (step && !running_.contains(name)) frontier_.set(*step, phase);
-  }
+void Drive::heed(const std::string& step, plan::StepPhase phase) {
+  const auto place = graph_.place(step);
+  if (place && !running_.contains(step)) frontier_.set(*place, phase);
+}
+
+void Drive::heed(const Changes& changes) {
+  for (const auto& [step, phase] : changes.view.phases) heed(step, phase);
+  frontier_.hold(changes.view);
+  if (changes.whole) undoing_ = !changes.view.to_undo.empty();
 }
 
 void Drive::start_ready(const Operation& op) {
-  if (op.stop.stop_requested()) return;
-  follow(ledger_.take_changes());
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return;
+  }
+  heed(ledger_.take_changes());
+  skip_lost();
+  if (undoing_) undo_ready(op);
+  while (running_.size() < setup_.running_at_most) {
+    const auto next = frontier_.to_start();
+    if (!next) break;
+    start(op, plan_.steps[*next], Way::forward);
+    frontier_.set(*next, plan::StepPhase::running);
+  }
+  tell_who_is_awaited(frontier_.awaits());
+}
+
+void Drive::skip_lost() {
   while (const auto lost = frontier_.to_skip()) {
     const std::string &step = plan_.steps[lost->step].name, &needs = plan_.steps[lost->needs].name;
     ledger_.note(event::skipped(step, needs));
     setup_.around.observer->step_skipped(step, needs);
     frontier_.set(lost->step, plan::StepPhase::skipped);
   }
-  while (running_.size() < setup_.running_at_most) {
-    const auto next = frontier_.to_start();
-    if (!next) return;
-    start(op, plan_.steps[*next]);
-    frontier_.set(*next, plan::StepPhase::running);
+}
+
+// Looks at the whole plan each time: a person asked for it, and few steps are undone at once.
+void Drive::undo_ready(const Operation& op) {
+  const plan::RunView now = view();
+  undoing_ = !now.to_undo.empty();
+  for (const std::string& name : plan::next_actions(plan_, now).undo) {
+    if (running_.size() >= setup_.running_at_most) return;
+    const std::size_t step = *graph_.place(name);
+    start(op, plan_.steps[step], Way::back);
+    frontier_.set(step, plan::StepPhase::running);
   }
 }
 
-void Drive::start(const Operation& op, const plan::StepNode& node) {
-  running_[node.name] = std::jthread([this, op, &node] {
+void Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
+  std::stop_source stop;
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return;
+    stops_[node.name] = stop;
+  }
+  const Operation limited{op.clock, stop.get_token(), op.deadline};
+  running_[node.name] = std::jthread([this, limited, &node, way] {
     StepLife life(setup_.around, ledger_, *faults_, node);
-    if (const auto lived = life.live(op); !lived) halt(lived.error());
-    ended_.push(node.name);
+    const auto lived = way == Way::forward ? life.live(limited) : life.undo(limited);
+    if (!lived) halt(lived.error());
+    MutexLock lock(mutex_);
+    stops_.erase(node.name);
+    ended_.push_back(node.name);
+    changed_.notify_all();
   });
+}
+
+void Drive::tell_who_is_awaited(const std::vector<std::size_t>& steps) {
+  for (const std::size_t place : steps) {
+    const plan::StepNode& node = plan_.steps[place];
+    const std::string& name = node.name;
+    if (!told_.insert(name).second) continue;
+    const StepState step = ledger_.step(name);
+    if (step.awaits.ns == 0) ledger_.note(event::awaits(name));
+    setup_.around.observer->step_awaits(name, gate_text(node, step, setup_.around.clock->wall()),
+                                        node.approve->reason);
+  }
+}
+
+// Whether there is a reason to wait although nothing is at work.
+bool Drive::stays(const Operation& op) {
+  {
+    MutexLock lock(mutex_);
+    if (stopping_ || !setup_.waits_for_people) return false;
+  }
+  if (setup_.heartbeat_period.count() == 0 || op.stop.stop_requested()) return false;
+  return plan::next_actions(plan_, view()).waits_for_person;
+}
+
+void Drive::wait_for_news() {
+  std::vector<std::string> ended;
+  {
+    MutexLock lock(mutex_);
+    while (ended_.empty() && !news_) changed_.wait(mutex_);
+    news_ = false;
+    ended.swap(ended_);
+  }
+  for (const std::string& name : ended) {
+    running_.erase(name);  // joins it
+    heed(name, ledger_.step(name).phase);
+  }
+}
+
+void Drive::wake() {
+  MutexLock lock(mutex_);
+  news_ = true;
+  changed_.notify_all();
+}
+
+bool Drive::runs(const std::string& step) const {
+  MutexLock lock(mutex_);
+  return stops_.contains(step);
+}
+
+// Called by one thread at a time: before the vigil begins, then by the vigil.
+Result<void> Drive::read_requests(const Operation& op) {
+  const std::uint64_t first = ledger_.requests_read();
+  TRY(const auto asked,
+      journal::requests_from(op, *setup_.repository, journal_.run(), first, requests_at_once));
+  for (const journal::Request& request : asked) {
+    TRY(const Verdict verdict,
+        ledger_.take(request, [this](const std::string& step) { return runs(step); }));
+    setup_.around.observer->asked(verdict.request.by, verdict.request.action, verdict.request.step,
+                                  verdict.why);
+    if (verdict.accepted()) follow(verdict);
+  }
+  return {};
+}
+
+void Drive::follow(const Verdict& verdict) {
+  const std::string& action = verdict.request.action;
+  if (action == "cancel") stop_steps();
+  if (action == "skip" || action == "retry") {
+    MutexLock lock(mutex_);
+    const auto found = stops_.find(verdict.request.step);
+    if (found != stops_.end()) found->second.request_stop();
+  }
+  wake();
 }
 
 // This driver can or may not write the journal any more: all its steps are to stop.
@@ -95,24 +206,19 @@ void Drive::halt(Error error) {
     const bool lost = error.effective_code() == Error::Code::lease_held;
     if (!halted_ || lost) halted_ = std::move(error);
   }
-  stop_.request_stop();
+  stop_steps();
 }
 
-void Drive::show_life(const std::stop_token& stop) {
-  const Operation op{setup_.around.clock, stop};
-  journal::Heart heart(*setup_.repository, journal_.run(), setup_.driver);
-  while (!stop.stop_requested()) {
-    // A beat that failed is made up for by the next: nothing but liveness hangs on it.
-    const auto beaten = heart.beat(op);
-    const auto lease = journal_.prove_lease(op);
-    if (!lease && lease.error().effective_code() == Error::Code::lease_held) {
-      return halt(lease.error());
-    }
-    if (const auto paused = op.pause(setup_.heartbeat_period); !paused) break;
-    static_cast<void>(beaten);
+void Drive::stop_steps() {
+  std::map<std::string, std::stop_source> stops;
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    stops = stops_;
+    news_ = true;
+    changed_.notify_all();
   }
-  const auto stopped = heart.stop(Operation{setup_.around.clock});
-  static_cast<void>(stopped);
+  for (auto& [name, stop] : stops) stop.request_stop();
 }
 
 std::optional<Error> Drive::finish(const Operation& op) {
@@ -121,9 +227,16 @@ std::optional<Error> Drive::finish(const Operation& op) {
     MutexLock lock(mutex_);
     halted = halted_;
   }
-  if (halted && halted->effective_code() == Error::Code::lease_held) return halted;
   const std::string& run = ledger_.pins().run;
-  if (halted || op.stop.stop_requested()) {
+  if (halted && halted->effective_code() == Error::Code::lease_held) {
+    // Whoever has the run now may finish what we began.
+    const auto said =
+        journal::let_go({setup_.around.clock}, *setup_.repository, run, setup_.driver);
+    static_cast<void>(said);  // then it takes a person's word
+    return halted;
+  }
+  const bool cancelled = ledger_.state().cancelled.has_value();
+  if (halted || (op.stop.stop_requested() && !cancelled)) {
     const auto left = leave();
     if (halted) {
       halted->what = fmt::format("run {}: stopped: {}", run, halted->what);
@@ -133,8 +246,29 @@ std::optional<Error> Drive::finish(const Operation& op) {
     return Error{Error::Kind::cancelled, fmt::format("run {}: stopped by request", run), "",
                  Error::Code::interrupted};
   }
+  if (!cancelled && plan::next_actions(plan_, view()).waits_for_person) {
+    if (const auto left = leave(); !left) return left.error();
+    return awaits_people();
+  }
   if (const auto ended = end_run(); !ended) return ended.error();
   return std::nullopt;
+}
+
+Error Drive::awaits_people() const {
+  const RunState state = ledger_.state();
+  std::string what;
+  for (const std::string& name : plan::next_actions(plan_, view()).awaits) {
+    what +=
+        fmt::format("{}{} awaits {}", what.empty() ? "" : "; ", name,
+                    gate_text(*plan_.find(name), state.step(name), setup_.around.clock->wall()));
+  }
+  if (state.paused) {
+    what = fmt::format("paused by {}{}{}", state.paused->by, what.empty() ? "" : "; ", what);
+  }
+  return {Error::Kind::cancelled, fmt::format("run {}: {}", state.pins.run, what),
+          state.paused ? fmt::format("`lifeboat runs continue {}` lets it go on", state.pins.run)
+                       : fmt::format("`lifeboat runs approve {} STEP` approves", state.pins.run),
+          Error::Code::needs_person};
 }
 
 Result<void> Drive::leave() {
@@ -142,10 +276,17 @@ Result<void> Drive::leave() {
   return journal_.flush({setup_.around.clock});
 }
 
+std::string Drive::outcome_of(const RunState& state) const {
+  if (state.cancelled) return "cancelled";
+  if (state.going_back) return state.view({}).to_undo.empty() ? "undone" : "failed";
+  if (state.proven()) return "done";
+  return state.proven_but_for_skipped() ? "partial" : "failed";
+}
+
 Result<void> Drive::end_run() {
-  const bool proven = ledger_.state().proven();
-  RunEnd end{proven ? "done" : "failed", {}, std::nullopt};
-  if (proven) end.heartbeat = newest_heartbeat();
+  RunEnd end{outcome_of(ledger_.state()), {}, std::nullopt};
+  const bool proven = end.outcome == "done";
+  if (proven || end.outcome == "partial") end.heartbeat = newest_heartbeat();
   const Operation op{setup_.around.clock};
   TRY_DO(journal_.flush(op));
   TRY_DO(ledger_.record({event::run_end(end)}));

@@ -1,15 +1,21 @@
-// run/drive.h - The loop of one driver: start what may start, wait, ask again.
+// run/drive.h - The loop of one driver: start what may start, wait for news, ask again.
 //
-// Decides nothing itself: plan/frontier.h says what may start, and which first; run/step_life.h
-// lives the steps. What one step costs here does not grow with the plan.
-// Threads: run() in the caller's; one thread a running step, one for signs of life.
+// Decides nothing itself: plan/frontier.h says what may start, and which first, and
+// plan/next_actions.h what may be undone; run/step_life.h lives the steps, run/request.h judges
+// what people ask, run/vigil.h watches over the lease. News are: a step ended, a request was taken,
+// the driver has to stop. What one step costs here does not grow with the plan, unless steps are
+// undone.
+//
+// Threads: run() in the caller's; one thread a running step; the vigil's.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/mutex.h"
 #include "plan/frontier.h"
@@ -27,14 +33,31 @@ class Drive {
   std::optional<Error> run(const Operation& op);
 
  private:
-  void follow(const plan::RunView& changes);
+  enum class Way { forward, back };
+
+  plan::RunView view() const;
+  void heed(const std::string& step, plan::StepPhase phase);
+  void heed(const Changes& changes);
   void start_ready(const Operation& op);
-  void start(const Operation& op, const plan::StepNode& node);
+  void start(const Operation& op, const plan::StepNode& node, Way way);
+  void undo_ready(const Operation& op);
+  void skip_lost();
+  void tell_who_is_awaited(const std::vector<std::size_t>& steps);
+  bool stays(const Operation& op);
+  void wait_for_news();
+  void wake();
+
+  Result<void> read_requests(const Operation& op);
+  void follow(const Verdict& verdict);
+  bool runs(const std::string& step) const;
+
   void halt(Error error);
-  void show_life(const std::stop_token& stop);
+  void stop_steps();
   std::optional<Error> finish(const Operation& op);
   Result<void> leave();
   Result<void> end_run();
+  std::string outcome_of(const RunState& state) const;
+  Error awaits_people() const;
   std::optional<WallTime> newest_heartbeat();
 
   const EngineSetup& setup_;
@@ -45,10 +68,16 @@ class Drive {
   plan::Frontier frontier_;  // of the thread in run()
   // Shared with the journal, whose own thread may pass a point while we leave.
   const std::shared_ptr<FaultPoints> faults_;
-  std::stop_source stop_;                        // of all steps
-  BoundedQueue<std::string> ended_;              // steps whose thread is about to end
   std::map<std::string, std::jthread> running_;  // of the thread in run()
-  Mutex mutex_;
+  std::set<std::string> told_;                   // gates that the observer knows of; likewise
+  bool undoing_ = false;                         // somebody wants a step undone; likewise
+
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::map<std::string, std::stop_source> stops_ GUARDED_BY(mutex_);  // of steps at work
+  std::vector<std::string> ended_ GUARDED_BY(mutex_);                 // threads about to end
+  bool news_ GUARDED_BY(mutex_) = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;  // nothing starts any more
   std::optional<Error> halted_ GUARDED_BY(mutex_);
 };
 

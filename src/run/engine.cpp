@@ -35,8 +35,8 @@ EngineSetup completed(const EngineSetup& setup) {
 }
 
 TakeoverWatch watch_of(const EngineSetup& setup) {
-  return {setup.repository,       setup.around.launcher, setup.around.observer,
-          setup.heartbeat_period, setup.children_wait,   setup.surely_gone};
+  return {setup.repository,    setup.around.launcher, setup.around.observer, setup.heartbeat_period,
+          setup.children_wait, setup.surely_gone,     setup.take_over};
 }
 
 Result<void> announce(const Operation& op, repo::Repository& repository, const Pins& pins) {
@@ -104,6 +104,7 @@ Result<std::unique_ptr<journal::Journal>> open_journal(const Operation& op,
 struct LeftRun {
   std::unique_ptr<journal::Journal> journal;
   RunState state;
+  std::string over;  // DriverVisit::over
 };
 
 bool lease_is_held(const Result<void>& proof) {
@@ -111,24 +112,42 @@ bool lease_is_held(const Result<void>& proof) {
 }
 
 // A run as its last driver left it: recovered, or with nobody at work on it. While that was proven
-// the driver may have gone on, to the end even: then the proof is for a state that is past.
+// the driver may have gone on, to the end even: then the proof is for a state that is past. From a
+// driver that lives it is taken as it is: the next segment decides.
 Result<LeftRun> left_run(const Operation& op, const EngineSetup& setup, const std::string& run) {
   for (;;) {
     TRY(auto journal, open_journal(op, *setup.repository, run, setup.driver));
     TRY(auto state, replay(journal->events()));
-    if (state.recovered()) return LeftRun{std::move(journal), std::move(state)};
-    TRY_DO(prove_driver_gone(op, state, watch_of(setup)));
-    const auto gone = prove_children_gone(op, run, watch_of(setup));
+    if (state.recovered()) return LeftRun{std::move(journal), std::move(state), ""};
+    TRY(const std::string over, prove_driver_gone(op, state, watch_of(setup)));
+    const auto gone =
+        over == "takeover" ? Result<void>() : prove_children_gone(op, run, watch_of(setup));
     const auto lease = journal->prove_lease(op);
     if (lease_is_held(lease)) continue;  // and children that live are those of another driver
     TRY_DO(gone);
     TRY_DO(lease);
-    return LeftRun{std::move(journal), std::move(state)};
+    return LeftRun{std::move(journal), std::move(state), over};
   }
 }
 
-std::vector<journal::Event> joining(const EngineSetup& setup, const RunState& state, bool fresh) {
-  std::vector<journal::Event> events{event::driver_joined(setup.driver)};
+// After the run is ours: what the drivers before us announced is in doubt until they have stopped.
+Result<void> settle_doubts(const Operation& op, const EngineSetup& setup, Ledger& ledger,
+                           bool wait) {
+  const RunState state = ledger.state();
+  const bool doubt =
+      std::ranges::any_of(state.steps, [](const auto& entry) { return entry.second.doubtful; });
+  const auto patience =
+      wait ? setup.children_wait + setup.heartbeat_period * 2 : std::chrono::nanoseconds{};
+  if (!doubt && !wait) return {};
+  TRY(const bool stopped, all_have_stopped(op, state, setup.driver, watch_of(setup), patience));
+  if (wait) TRY_DO(prove_children_gone(op, state.pins.run, watch_of(setup)));
+  if (stopped && doubt) return ledger.record({event::driver_released(setup.driver.id)});
+  return {};
+}
+
+std::vector<journal::Event> joining(const EngineSetup& setup, const RunState& state,
+                                    const std::string& over, bool fresh) {
+  std::vector<journal::Event> events{event::driver_joined(setup.driver, over)};
   if (!fresh) {
     events.push_back(event::run_remark(fmt::format(
         "freshness unproven: resumed on {} without a memory of the run; had its last segment been "
@@ -154,7 +173,7 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   TRY(const Pins sealed, sealed_pins(op, *setup.repository, pins, *faults));
   TRY(const auto journal, journal::Journal::begin(op, *setup.repository, pins.run, setup.driver,
                                                   {event::run_begin(sealed, setup.driver),
-                                                   event::driver_joined(setup.driver)}));
+                                                   event::driver_joined(setup.driver, "")}));
   faults->journal_written(journal::segment_name(pins.run, 0), journal->events());
   watch_writes(*journal, faults);
   TRY(auto state, replay(journal->events()));
@@ -195,7 +214,7 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
   const bool fresh = journal.freshness_proven();
   if (left.state.recovered())
     return look_back(op, journal, std::move(left.state), setup.keep_vault);
-  auto joined = joining(setup, left.state, fresh);
+  auto joined = joining(setup, left.state, left.over, fresh);
   Ledger ledger(journal, *setup.around.launcher, *setup.around.clock, std::move(left.state));
   if (const auto revealed = ledger.reveal(); !revealed) {
     TRY_DO(journal.prove_lease(op));  // a vault that is gone: another driver brought it to its end
@@ -205,6 +224,11 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
   const auto faults = fault_points_of(setup);
   watch_writes(journal, faults);
   TRY_DO(ledger.record(std::move(joined)));
+  if (auto settled = settle_doubts(op, setup, ledger, left.over == "takeover"); !settled) {
+    ledger.note(event::driver_left(setup.driver));
+    TRY_DO(journal.flush({setup.around.clock}));
+    return fail(std::move(settled).error());
+  }
   auto halted = Drive(setup, journal, ledger, faults).run(op);
   return outcome_of(ledger, fresh, std::move(halted));
 }

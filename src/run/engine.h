@@ -10,8 +10,11 @@
 // are gone. What is done stays done; an intent without an end is settled by observing the target;
 // what failed is tried again. The plan comes from the journal, not from a file.
 //
-// Two drivers: the chain has one next segment. Whoever loses it stops all its steps and changes
-// nothing more: Outcome::halted with code lease_held.
+// Two drivers: the chain has one next segment. Whoever loses it stops all its steps, changes
+// nothing more and says so: Outcome::halted with code lease_held. What remains uncertain about the
+// driver before, and what is held back because of it: run/takeover.h.
+//
+// People ask of a run through its requests (run/request.h), whoever drives it.
 //
 // Stopping (`op.stop`): running steps are stopped, what happened is still journaled, the run can be
 // resumed. Threads: a call runs in its caller's thread and owns all threads it starts; they have
@@ -37,6 +40,11 @@ struct EngineSetup {
   plan::Expectations expectations;
   // Signs of life, and how often a driver looks whether it was replaced; zero: never.
   std::chrono::nanoseconds heartbeat_period = std::chrono::seconds(5);
+  // A run that only waits for people (a gate, a pause) is driven on until they act. False, for
+  // pipelines: this driver leaves, with code needs_person. Needs heartbeats.
+  bool waits_for_people = true;
+  // resume() takes the run from a driver that shows life: a person's order.
+  bool take_over = false;
   // How long resume() waits for children of the last driver to end.
   std::chrono::nanoseconds children_wait = std::chrono::seconds(20);
   // Whether a driver is certainly dead; empty: run/takeover.h looks at this machine.
@@ -51,7 +59,7 @@ struct Outcome {
   RunState state;
   // False: the run was resumed on a machine that cannot know whether its last segment is missing.
   bool freshness_proven = true;
-  // Why this driver left before the run ended: interrupted, lease_held, unavailable.
+  // Why this driver left before the run ended: interrupted, lease_held, unavailable, needs_person.
   std::optional<Error> halted;
 };
 

@@ -332,11 +332,11 @@ TEST(Engine, TheVaultIsGoneOnceTheRunIsDone) {
 TEST(Engine, ARunOfALaterEngineIsRefusedByName) {
   FakeEngine engine(26);
   auto begin = event::run_begin(engine.pins(shop()), {});
-  begin.facts.set("engine", 2);
+  begin.facts.set("engine", engine_version + 1);
   const auto state = replay({begin});
   ASSERT_FALSE(state);
   EXPECT_EQ(exit_status(state.error().effective_code()), 17);
-  EXPECT_THAT(state.error().what, HasSubstr("version 2, this program has 1"));
+  EXPECT_THAT(state.error().what, HasSubstr("version 3, this program has 2"));
   EXPECT_EQ(replay({}).error().kind, Error::Kind::corrupt);
 }
 

@@ -111,6 +111,9 @@ Value to_value(const Pins& pins) {
   const Objectives& wanted = pins.objectives;
   if (wanted.rto) value.set("rto_objective_ns", std::int64_t{wanted.rto->count()});
   if (wanted.rpo) value.set("rpo_objective_ns", std::int64_t{wanted.rpo->count()});
+  Value operators = Value::Map{};
+  for (const auto& [name, key] : pins.operators) operators.set(name, key);
+  value.set("operators", std::move(operators));
   return value;
 }
 
@@ -127,6 +130,11 @@ Result<Pins> pins_from(const Value& value) {
   pins.origin = {{value.integer("t0", 0)}, value.text("t0_origin")};
   pins.objectives = {duration_from(value.at("rto_objective_ns")),
                      duration_from(value.at("rpo_objective_ns"))};
+  if (value.at("operators").is(Value::Type::map)) {
+    for (const auto& [name, key] : value.at("operators").map()) {
+      if (key.is(Value::Type::string)) pins.operators.emplace(name, key.string());
+    }
+  }
   return pins;
 }
 
@@ -138,13 +146,20 @@ Event run_begin(const Pins& pins, const journal::Driver& driver) {
   return make("run.begin", std::move(facts));
 }
 
-Event driver_joined(const journal::Driver& driver) {
+Event driver_joined(const journal::Driver& driver, const std::string& over) {
   Value facts;
+  facts.set("over", over);
   facts.set("id", driver.id);
   facts.set("host", driver.host);
   facts.set("pid", driver.pid);
   facts.set("boot", driver.boot);
   return make("driver.joined", std::move(facts));
+}
+
+Event driver_released(const std::string& id) {
+  Value facts;
+  facts.set("id", id);
+  return make("driver.released", std::move(facts));
 }
 
 Event driver_left(const journal::Driver& driver) {
@@ -226,6 +241,42 @@ Event skipped(const std::string& step, const std::string& needs) {
   Value facts;
   facts.set("needs", needs);
   return of_step("step.skipped", step, std::move(facts));
+}
+
+Event awaits(const std::string& step) { return of_step("step.awaits", step); }
+
+Event undo_intent(const std::string& step) { return of_step("step.undo", step); }
+
+Event undone(const std::string& step, const std::string& summary, std::chrono::nanoseconds took) {
+  Value facts;
+  facts.set("summary", summary);
+  facts.set("took_ns", std::int64_t{took.count()});
+  return of_step("step.undone", step, std::move(facts));
+}
+
+Event undo_failed(const std::string& step, const Error& error, std::chrono::nanoseconds took) {
+  Value facts;
+  facts.set("error", to_value(error));
+  facts.set("took_ns", std::int64_t{took.count()});
+  return of_step("step.undo_failed", step, std::move(facts));
+}
+
+Event request_taken(const journal::Request& asked, const Verdict& verdict) {
+  Value facts;
+  facts.set("number", asked.number);
+  facts.set("text", asked.text);
+  facts.set("key", asked.key);
+  facts.set("signature", asked.signature);
+  facts.set("by", verdict.request.by);
+  facts.set("action", verdict.request.action);
+  facts.set("step", verdict.request.step);
+  facts.set("reason", verdict.request.reason);
+  facts.set("inputs", verdict.request.inputs);
+  facts.set("nonce", verdict.nonce);
+  facts.set("signed", verdict.is_signed);
+  facts.set("accepted", verdict.accepted());
+  facts.set("why", verdict.why);
+  return make("request.taken", std::move(facts));
 }
 
 Event secret_kept(const std::string& step, const std::string& name, const std::string& handle) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "run/request.h"
 #include "run/state.h"
 
 namespace lifeboat::run::event {
@@ -14,7 +15,10 @@ namespace lifeboat::run::event {
 using journal::Event;
 
 Event run_begin(const Pins& pins, const journal::Driver& driver);
-Event driver_joined(const journal::Driver& driver);
+// `over`: DriverVisit::over.
+Event driver_joined(const journal::Driver& driver, const std::string& over);
+// The driver before us has let go: what it announced it does no more.
+Event driver_released(const std::string& id);
 Event driver_left(const journal::Driver& driver);
 Event run_end(const RunEnd& end);
 Event run_remark(const std::string& text);
@@ -33,6 +37,13 @@ Event retry(const std::string& step, const Error& error, std::chrono::nanosecond
 // The run was stopped while the step worked: it neither ended nor failed.
 Event stopped(const std::string& step, std::chrono::nanoseconds took);
 Event skipped(const std::string& step, const std::string& needs);
+// From now on the step only waits for people.
+Event awaits(const std::string& step);
+Event undo_intent(const std::string& step);
+Event undone(const std::string& step, const std::string& summary, std::chrono::nanoseconds took);
+Event undo_failed(const std::string& step, const Error& error, std::chrono::nanoseconds took);
+// What was asked, as it was signed, with what we made of it.
+Event request_taken(const journal::Request& asked, const Verdict& verdict);
 Event secret_kept(const std::string& step, const std::string& name, const std::string& handle);
 Event child_left(const std::string& step, const std::string& process);
 

@@ -10,10 +10,13 @@
 #include <string>
 
 #include "base/fake_clock.h"
+#include "crypt/operator_key.h"
 #include "journal/fake_repository.h"
+#include "journal/requests.h"
 #include "run/engine.h"
 #include "run/fake_world.h"
 #include "run/rehearsal.h"
+#include "run/request.h"
 
 namespace lifeboat::run {
 
@@ -48,7 +51,33 @@ class FakeEngine {
     return true;
   };
   unsigned running_at_most = 16;
-  bool keep_vault = false;
+  bool keep_vault = false, waits_for_people = false, take_over = false;
+  std::map<std::string, crypt::SigningKey> people;  // the platform's operators
+
+  // From now on `name` is an operator of the platform, for runs that begin.
+  void hire(const std::string& name) {
+    people[name] = crypt::SigningKey::from(crypt::Key::random(random));
+  }
+  // Somebody asks something of the run; signed when `request.by` is an operator.
+  Result<std::uint64_t> ask(Request request) {
+    request.run = "run-1";
+    const auto key = people.find(request.by);
+    const auto signing = key == people.end() ? std::optional<crypt::SigningKey>() : key->second;
+    const auto seen = repository();
+    return journal::put_request(op(), *seen, "run-1",
+                                written(request, signing, clock.wall(), random));
+  }
+  // An approval of what the run is now.
+  Result<std::uint64_t> approve(const std::string& step, const std::string& by) {
+    const auto seen = repository();
+    const auto now = read_run(op(), *seen, "run-1");
+    Request request;
+    request.action = "approve";
+    request.step = step;
+    request.by = by;
+    if (now) request.subject = subject_of(now->state, step);
+    return ask(std::move(request));
+  }
 
   Operation op() { return {&clock}; }
 
@@ -61,6 +90,9 @@ class FakeEngine {
     pinned.origin = {clock.wall(), "test"};
     pinned.version = "0.1.0";
     pinned.platform_name = "fake";
+    for (const auto& [name, key] : people) {
+      pinned.operators[name] = crypt::verify_key_text(key.verify_key);
+    }
     return pinned;
   }
   std::unique_ptr<journal::FakeRepository> repository() {
@@ -78,6 +110,8 @@ class FakeEngine {
     made.surely_gone = surely_gone;
     made.faults = faults;
     made.keep_vault = keep_vault;
+    made.waits_for_people = waits_for_people;
+    made.take_over = take_over;
     return made;
   }
   Result<Outcome> begin(const plan::Plan& plan) { return begin(op(), pins(plan)); }

@@ -75,8 +75,12 @@ class EffectStep final : public plan::Step {
     return proof;
   }
 
-  Result<void> undo(const Operation&, const Value&) override {
-    return fail(Error::Kind::invalid, "irreversible");
+  Result<void> undo(const Operation& op, const Value&) override {
+    TRY_DO(hook(op, "undo"));
+    const std::string made_by = world_.effect(context_.step()).run;
+    if (made_by.empty()) return {};
+    if (made_by == context_.run()) return world_.remove(context_.step());
+    return fail(Error::Kind::conflict, context_.step() + ": it is not ours");
   }
 
  private:
@@ -175,6 +179,24 @@ Result<void> FakeWorld::change(const std::string& name,
   }
   if (fate == Reaper::Fate::go) return {};
   return broken(name + ": no answer");
+}
+
+Result<void> FakeWorld::remove(const std::string& name) {
+  const Reaper::Fate fate = reaper_.pass();
+  const bool happens = fate == Reaper::Fate::go || fate == Reaper::Fate::die_after ||
+                       fate == Reaper::Fate::fail_after;
+  if (happens) {
+    MutexLock lock(mutex_);
+    effects_.erase(name);
+    removed_.push_back(name);
+  }
+  if (fate == Reaper::Fate::go) return {};
+  return broken(name + ": no answer");
+}
+
+std::vector<std::string> FakeWorld::removed() const {
+  MutexLock lock(mutex_);
+  return removed_;
 }
 
 Effect FakeWorld::effect(const std::string& name) const {

@@ -68,13 +68,16 @@ class FakeWorld {
 
   // Changes one effect, if the reaper lets it.  Errors: unavailable.
   Result<void> change(const std::string& name, const std::function<void(Effect&)>& change);
+  // Takes one effect away, if the reaper lets it.  Errors: unavailable.
+  Result<void> remove(const std::string& name);
+  std::vector<std::string> removed() const;      // by remove(), in order
   Effect effect(const std::string& name) const;  // an untouched one when there is none
   std::map<std::string, Effect> effects() const;
   void violation(std::string text);
   std::vector<std::string> violations() const;
 
   // Hooks of a test, by step name: asked at the beginning of a verb ("preflight", "observe",
-  // "apply", "verify"); an error is the verb's answer. Set before the run.
+  // "apply", "verify", "undo"); an error is the verb's answer. Set before the run.
   using Hook = std::function<Result<void>(const Operation& op, const std::string& verb)>;
   void set_hook(const std::string& step, Hook hook);
   Result<void> call_hook(const Operation& op, const std::string& step, const std::string& verb);
@@ -83,7 +86,7 @@ class FakeWorld {
   Reaper& reaper_;
   mutable Mutex mutex_;
   std::map<std::string, Effect> effects_ GUARDED_BY(mutex_);
-  std::vector<std::string> violations_ GUARDED_BY(mutex_);
+  std::vector<std::string> violations_ GUARDED_BY(mutex_), removed_ GUARDED_BY(mutex_);
   std::map<std::string, Hook> hooks_ GUARDED_BY(mutex_);
 };
 

@@ -28,15 +28,28 @@ Ledger::Ledger(journal::Journal& journal, Launcher& launcher, const Clock& clock
       launcher_(launcher),
       clock_(clock),
       pins_(state.pins),
-      state_(std::move(state)) {}
+      state_(std::move(state)) {
+  for (const plan::StepNode& node : pins_.plan.steps) {
+    if (node.approve) gated_.push_back(&node);
+  }
+}
+
+Result<void> Ledger::reveal_inputs() {
+  const Operation op = operation();
+  const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
+  TRY(auto inputs, from_handles(state().pins.inputs, get));
+  each_secret(inputs, [this](const Secret& secret) { launcher_.mask(secret); });
+  MutexLock lock(mutex_);
+  inputs_ = std::move(inputs);
+  return {};
+}
 
 Result<void> Ledger::reveal() {
+  TRY_DO(reveal_inputs());
   const Operation op = operation();
   const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
   const auto mask = [this](const Secret& secret) { launcher_.mask(secret); };
-  TRY(auto inputs, from_handles(pins_.inputs, get));
   TRY(auto sources, from_handles(pins_.sources, get));
-  each_secret(inputs, mask);
   each_secret(sources, mask);
   std::map<std::string, Value> outputs;
   for (const auto& [name, step] : state().steps) {
@@ -49,7 +62,6 @@ Result<void> Ledger::reveal() {
     each_secret(outputs[name], mask);
   }
   MutexLock lock(mutex_);
-  inputs_ = std::move(inputs);
   sources_ = std::move(sources);
   outputs_ = std::move(outputs);
   return {};
@@ -59,22 +71,33 @@ void Ledger::believe(const journal::Event& event) {
   MutexLock lock(mutex_);
   fold(state_, event);
   const std::string step = event.facts.text("step");
-  // What is of no step may be about all of them, as a driver that joins is.
-  if (step.empty()) {
+  if (event.kind == "step.undone") outputs_.erase(step);
+  // What is of no step, or is asked by a person, may be about all of them.
+  if (step.empty() || event.kind == "request.taken") {
     all_changed_ = true;
   } else {
     changed_.insert(step);
   }
 }
 
-plan::RunView Ledger::take_changes() {
+Changes Ledger::take_changes() {
   MutexLock lock(mutex_);
-  plan::RunView view;
-  if (all_changed_) view = state_.view();
-  for (const std::string& step : changed_) view.phases[step] = state_.step(step).phase;
+  Changes changes{{}, all_changed_};
+  if (all_changed_) {
+    changes.view = state_.view(clock_.wall());
+  } else {
+    for (const std::string& step : changed_) changes.view.phases[step] = state_.step(step).phase;
+    // An approval may have expired, with nobody doing anything.
+    for (const plan::StepNode* node : gated_) {
+      const bool given = approved(*node, state_.step(node->name), clock_.wall());
+      if (given) changes.view.approved.insert(node->name);
+    }
+    changes.view.paused = state_.paused.has_value();
+    changes.view.going_back = state_.going_back.has_value();
+  }
   all_changed_ = false;
   changed_.clear();
-  return view;
+  return changes;
 }
 
 Result<void> Ledger::record(std::vector<journal::Event> events) {
@@ -103,7 +126,26 @@ StepState Ledger::step(const std::string& name) const {
 
 plan::RunView Ledger::view() const {
   MutexLock lock(mutex_);
-  return state_.view();
+  return state_.view(clock_.wall());
+}
+
+std::uint64_t Ledger::requests_read() const {
+  MutexLock lock(mutex_);
+  return state_.requests;
+}
+
+Result<Verdict> Ledger::take(const journal::Request& asked,
+                             const std::function<bool(const std::string& step)>& running) {
+  const Verdict verdict = judge(state(), asked, running);
+  TRY_DO(record({event::request_taken(asked, verdict)}));
+  if (verdict.accepted() && !verdict.request.inputs.is_null()) TRY_DO(reveal_inputs());
+  return verdict;
+}
+
+Result<Value> Ledger::before(const std::string& step) const {
+  const Operation op = operation();
+  return from_handles(this->step(step).before,
+                      [&](const std::string& handle) { return journal_.get_secret(op, handle); });
 }
 
 plan::Scope Ledger::scope_without_outputs() const {

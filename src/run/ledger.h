@@ -18,9 +18,18 @@
 #include "base/mutex.h"
 #include "client/process/launcher.h"
 #include "journal/journal.h"
+#include "run/request.h"
 #include "run/state.h"
 
 namespace lifeboat::run {
+
+// What is new in a run.
+struct Changes {
+  // `phases` of the steps that something was recorded of; approvals and holds of all.
+  plan::RunView view;
+  // The view is that of the whole run: `to_undo` and `undo_failed` are told only then.
+  bool whole = false;
+};
 
 class Ledger {
  public:
@@ -35,12 +44,20 @@ class Ledger {
   RunState state() const;
   StepState step(const std::string& name) const;
   plan::RunView view() const;
-  // The phases of all steps that something was recorded of since the last call.
-  plan::RunView take_changes();
+  // What was recorded since the last call; all of the run the first time.
+  Changes take_changes();
+  std::uint64_t requests_read() const;
   // What steps may refer to now; and what this one does refer to, at the cost of just that.
   plan::Scope scope() const;
   plan::Scope scope(const plan::StepNode& step) const;
   const Pins& pins() const { return pins_; }
+
+  // Judges what a person asks, and journals words and verdict, durable; the state follows it when
+  // this answers.  Errors: as record(); those of the vault when inputs are secret.
+  Result<Verdict> take(const journal::Request& asked,
+                       const std::function<bool(const std::string& step)>& running);
+  // What the first observe of a step saw, revealed: for undo.
+  Result<Value> before(const std::string& step) const;
 
   // Journals the end of a step; its outputs are there for others when this answers.
   Result<void> step_done(const std::string& step, const plan::Verification& found,
@@ -57,6 +74,7 @@ class Ledger {
   Operation operation() const { return {&clock_}; }
   void believe(const journal::Event& event);
   plan::Scope scope_without_outputs() const REQUIRES(mutex_);
+  Result<void> reveal_inputs();
   plan::Verification masked(plan::Verification proof) const;
   void taint_known(Value& value) const;
 
@@ -64,6 +82,7 @@ class Ledger {
   Launcher& launcher_;
   const Clock& clock_;
   const Pins pins_;
+  std::vector<const plan::StepNode*> gated_;  // of pins_
   mutable Mutex mutex_;
   RunState state_ GUARDED_BY(mutex_);
   std::set<std::string> changed_ GUARDED_BY(mutex_);         // steps

@@ -1,5 +1,6 @@
 #include "run/plan_codec.h"
 
+#include <algorithm>
 #include <array>
 
 namespace lifeboat::run {
@@ -56,6 +57,15 @@ Value mark_value(const Mark& mark) {
   return value;
 }
 
+Value approval_value(const plan::ApprovalRule& rule) {
+  Value value;
+  value.set("by", texts(rule.by));
+  value.set("count", rule.count);
+  value.set("expires_ns", std::int64_t{rule.expires.count()});
+  value.set("reason", rule.reason);
+  return value;
+}
+
 Value step_value(const plan::StepNode& step) {
   Value value;
   value.set("name", step.name);
@@ -68,6 +78,7 @@ Value step_value(const plan::StepNode& step) {
   value.set("retries", step.retry.times);
   value.set("backoff_ns", std::int64_t{step.retry.backoff.count()});
   value.set("on_failure", failure_words.at(static_cast<std::size_t>(step.on_failure)));
+  if (step.approve) value.set("approve", approval_value(*step.approve));
   Value outputs = Value::Map{};
   for (const auto& [name, shape] : step.outputs) outputs.set(name, shape_value(shape));
   value.set("outputs", std::move(outputs));
@@ -120,6 +131,14 @@ class Reader {
     return {value.text("file"), static_cast<int>(value.integer("line", 0)),
             static_cast<int>(value.integer("column", 0))};
   }
+  plan::ApprovalRule approval(const Value& value) {
+    plan::ApprovalRule rule;
+    rule.by = texts(value.at("by"));
+    rule.count = static_cast<int>(std::clamp<std::int64_t>(value.integer("count", 1), 1, 1000));
+    rule.expires = std::chrono::nanoseconds(value.integer("expires_ns", 0));
+    rule.reason = value.text("reason");
+    return rule;
+  }
   plan::StepNode step(const Value& value) {
     plan::StepNode step;
     step.name = text(value.at("name"));
@@ -134,6 +153,7 @@ class Reader {
     step.retry.times = static_cast<int>(value.integer("retries", 0));
     step.retry.backoff = std::chrono::nanoseconds(value.integer("backoff_ns", 0));
     step.on_failure = static_cast<plan::OnFailure>(word(failure_words, value.at("on_failure")));
+    if (value.has("approve")) step.approve = approval(value.at("approve"));
     if (value.at("outputs").is(Value::Type::map)) {
       for (const auto& [name, shape] : value.at("outputs").map()) {
         step.outputs.emplace(name, this->shape(shape));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "run/text.h"
@@ -22,14 +23,18 @@ std::string status_of(const StepState& step) {
       return "failed";
     case plan::StepPhase::skipped:
       return "skipped";
+    case plan::StepPhase::undone:
+      return "undone";
     case plan::StepPhase::waiting:
     case plan::StepPhase::running:
       break;
   }
+  if (step.awaits.ns != 0) return "awaits people";
   return step.attempts > 0 ? "interrupted" : "waiting";
 }
 
 std::string summary_of(const StepState& step) {
+  if (!step.skipped_by.empty()) return "skipped by " + step.skipped_by + ": " + step.skip_reason;
   if (step.phase == plan::StepPhase::skipped) return "needs an output of " + step.skipped_for;
   if (step.phase == plan::StepPhase::failed && step.error) return step.error->what;
   return step.summary;
@@ -42,6 +47,7 @@ ReportStep line_of(const plan::StepNode& node, const StepState& step, WallTime t
   line.status = status_of(step);
   line.summary = summary_of(step);
   line.took = step.took;
+  line.awaited = step.awaited;
   line.attempts = step.attempts;
   line.checks = step.checks.size();
   line.checks_ok =
@@ -138,6 +144,59 @@ void measure_rpo(Report& report, const RunState& state) {
   report.rpo = std::min(*report.rpo_bound, tightened);
 }
 
+std::string standing_text(std::string_view what, const Standing& standing) {
+  return fmt::format("{} by {}: {}", what, standing.by, standing.reason);
+}
+
+std::string skipped_text(const RunState& state) {
+  std::string text;
+  for (const auto& [name, step] : state.steps) {
+    if (step.phase != plan::StepPhase::skipped) continue;
+    text += text.empty() ? "skipped: " : ", ";
+    text += name;
+    if (!step.skipped_by.empty())
+      text += fmt::format(" ({}: {})", step.skipped_by, step.skip_reason);
+  }
+  return text;
+}
+
+// "2026-11-26T03:12:09Z alice approved go-live (signed): looks right".
+std::string deed_text(const Deed& deed) {
+  std::string text =
+      fmt::format("{} {} asked: {}{}{}", rfc3339(deed.time), deed.by, deed.action,
+                  deed.step.empty() ? "" : " " + deed.step, deed.is_signed ? " (signed)" : "");
+  if (!deed.reason.empty()) text += ": " + deed.reason;
+  return deed.accepted ? text : text + "; NOT TAKEN: " + deed.why;
+}
+
+// Time in `holds` that no span of `work` covers.
+std::chrono::nanoseconds uncovered(std::vector<Span> holds, std::vector<Span> work) {
+  const auto by_start = [](const Span& a, const Span& b) { return a.from < b.from; };
+  std::ranges::sort(holds, by_start);
+  std::ranges::sort(work, by_start);
+  std::int64_t total = 0, done = std::numeric_limits<std::int64_t>::min();
+  for (const Span& hold : holds) {
+    std::int64_t from = std::max(hold.from.ns, done);
+    for (const Span& one : work) {
+      if (one.to.ns <= from || one.from.ns >= hold.to.ns) continue;
+      total += std::max<std::int64_t>(one.from.ns - from, 0);
+      from = std::max(from, one.to.ns);
+    }
+    total += std::max<std::int64_t>(hold.to.ns - from, 0);
+    done = std::max(done, hold.to.ns);
+  }
+  return std::chrono::nanoseconds(total);
+}
+
+std::chrono::nanoseconds waited_for_people(const RunState& state) {
+  std::vector<Span> holds = state.holds, work;
+  for (const auto& [name, step] : state.steps) {
+    std::ranges::copy(step.holds, std::back_inserter(holds));
+    std::ranges::copy(step.work, std::back_inserter(work));
+  }
+  return uncovered(std::move(holds), std::move(work));
+}
+
 std::string why_not(const Report& report, const Outcome& outcome) {
   if (outcome.halted) return outcome.halted->what;
   std::size_t waiting = 0;
@@ -145,6 +204,9 @@ std::string why_not(const Report& report, const Outcome& outcome) {
     if (step.status == "failed") return step.name + ": " + step.summary;
     waiting += step.status != "done";
   }
+  if (report.outcome == "partial") return skipped_text(outcome.state);
+  if (outcome.state.cancelled) return standing_text("cancelled", *outcome.state.cancelled);
+  if (report.outcome == "undone") return standing_text("undone", *outcome.state.going_back);
   if (waiting > 0) return fmt::format("{} of {} steps are not done", waiting, report.steps.size());
   if (report.checks == 0) return "no step proved anything: the plan has no checks";
   if (report.checks_ok < report.checks) return "a check failed";
@@ -170,6 +232,13 @@ Report make_report(const Outcome& outcome) {
   add_all(report.remarks, "run", state.remarks);
   add_steps(report, state);
   add_critical_path(report, state);
+  if (outcome.halted) {
+    report.outcome = "interrupted";
+  } else if (state.end) {
+    report.outcome = state.end->outcome;
+  }
+  for (const Deed& deed : state.deeds) report.people.push_back(deed_text(deed));
+  report.awaited = waited_for_people(state);
   for (const DriverVisit& visit : state.drivers) {
     report.drivers.push_back(fmt::format("process {} on {}", visit.driver.pid, visit.driver.host));
   }
@@ -201,7 +270,7 @@ std::string last_line(const Report& report) {
   if (!report.recovered) {
     std::string why = printable(report.why);
     std::ranges::replace(why, '\n', ' ');
-    return "NOT RECOVERED: " + why;
+    return (report.outcome == "partial" ? "PARTLY RECOVERED: " : "NOT RECOVERED: ") + why;
   }
   return fmt::format(
       "RECOVERED rto={} rpo={} checks={}/{}", report.rto ? seconds(*report.rto) : "unknown",

@@ -36,6 +36,7 @@ std::string facts(const Report& report) {
   row("T0", rfc3339(report.t0) + ", " + report.t0_origin);
   row("RTO, s", report.rto ? seconds(*report.rto) : "not reached");
   if (report.so_far) row("Time so far, s", seconds(*report.so_far));
+  if (report.awaited.count() > 0) row("Of it waiting for people only, s", seconds(report.awaited));
   row("RTO objective", wanted(report.objectives.rto));
   row("RPO, s", report.rpo ? seconds(*report.rpo) : "unknown");
   if (report.rpo_bound) row("RPO by the recovery point, s", seconds(*report.rpo_bound));
@@ -92,6 +93,7 @@ Value step_value(const ReportStep& step) {
   value.set("start_s", seconds_value(step.start));
   value.set("end_s", seconds_value(step.end));
   value.set("took_s", seconds_value(step.took));
+  value.set("awaited_s", seconds_value(step.awaited));
   value.set("attempts", step.attempts);
   value.set("checks", step.checks);
   value.set("checks_ok", step.checks_ok);
@@ -113,6 +115,7 @@ std::string render_markdown(const Report& report) {
     text += fmt::format("\nCritical path, {} s: {}\n", seconds(report.critical_time),
                         markdown(fmt::format("{}", fmt::join(report.critical_path, " → "))));
   }
+  text += section("People", report.people);
   text += section("Lost", report.losses) + section("Kept aside", report.kept_aside);
   text += section("Left running", report.left_running) + section("Remarks", report.remarks);
   return text + section("Drivers, in turn", report.drivers);
@@ -122,6 +125,7 @@ Value to_value(const Report& report) {
   Value value;
   value.set("recovered", report.recovered);
   value.set("verdict", last_line(report));
+  value.set("outcome", report.outcome);
   value.set("why", report.why);
   value.set("run", report.run);
   value.set("plan", report.plan);
@@ -156,6 +160,8 @@ Value to_value(const Report& report) {
   value.set("failed_checks", std::move(failed));
   value.set("critical_path", texts(report.critical_path));
   value.set("critical_path_s", seconds_value(report.critical_time));
+  value.set("awaited_s", seconds_value(report.awaited));
+  value.set("people", texts(report.people));
   value.set("losses", texts(report.losses));
   value.set("kept_aside", texts(report.kept_aside));
   value.set("left_running", texts(report.left_running));

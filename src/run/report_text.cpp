@@ -112,6 +112,10 @@ std::string measures(const Report& report) {
     text += field(
         "RTO", "not reached" + (report.so_far ? "; " + seconds(*report.so_far) + " s so far" : ""));
   }
+  if (report.awaited.count() > 0) {
+    text +=
+        field("", fmt::format("{} s of it only people were waited for", seconds(report.awaited)));
+  }
   if (report.rpo) {
     std::string rpo = fmt::format("{} s at most (recovery point: {} s", seconds(*report.rpo),
                                   seconds(*report.rpo_bound));
@@ -126,6 +130,7 @@ std::string measures(const Report& report) {
 
 std::string render_text(const Report& report) {
   std::string text = head(report) + timeline(report) + failed_checks(report) + measures(report);
+  text += section("people", report.people);
   text += section("lost", report.losses);
   text += section("kept aside", report.kept_aside);
   text += section("left running", report.left_running);

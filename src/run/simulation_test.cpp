@@ -40,7 +40,8 @@ Both run_both(const plan::Plan& plan, const plan::Times& times, unsigned workers
 // The engine does what plan/schedule.h says it will, to the nanosecond and to the step.
 RC_GTEST_PROP(Simulation, TheEngineKeepsToTheSchedule, ()) {
   plan::Plan plan = plan::random_plan();
-  for (plan::StepNode& step : plan.steps) step.on_failure = plan::OnFailure::pause;
+  for (plan::StepNode& step : plan.steps)
+    step.on_failure = plan::OnFailure::pause, step.approve.reset();
   plan::Times times;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     times.push_back(seconds(*rc::gen::inRange(0, 5)));

@@ -50,12 +50,24 @@ std::int64_t added(std::int64_t a, std::int64_t b) {
 
 void finish(StepState& step, plan::StepPhase phase, const Event& event) {
   step.phase = phase;
+  if (step.started.ns != 0) step.work.push_back({step.started, event.time});
+  step.started = {};
   step.end = event.time;
   step.took = std::chrono::nanoseconds(added(step.took.count(), event.facts.integer("took_ns", 0)));
 }
 
+void end_of_wait(StepState& step, WallTime now) {
+  if (step.awaits.ns == 0) return;
+  const std::int64_t waited = std::max<std::int64_t>(now.ns - step.awaits.ns, 0);
+  step.awaited = std::chrono::nanoseconds(added(step.awaited.count(), waited));
+  step.holds.push_back({step.awaits, now});
+  step.awaits = {};
+}
+
 void on_started(StepState& step, const Event& event) {
   if (step.begin.ns == 0) step.begin = event.time;
+  end_of_wait(step, event.time);
+  step.started = event.time;
   step.attempts = static_cast<std::uint64_t>(event.facts.integer("generation", 0));
   step.error.reset();
 }
@@ -66,9 +78,36 @@ void on_observed(StepState& step, const Event& event) {
   step.summary = event.facts.text("summary");
 }
 
+void on_intent(StepState& step, const Event& event) {
+  if (!step.intent_open) step.intent_since = event.time;
+  step.intent_open = true;
+}
+
+void on_stopped(StepState& step, const Event& event) {
+  // Who skips a step that is at work stops it.
+  const bool skipped = step.phase == plan::StepPhase::skipped;
+  finish(step, skipped ? plan::StepPhase::skipped : plan::StepPhase::waiting, event);
+}
+
+void on_undone(StepState& step, const Event& event) {
+  finish(step, plan::StepPhase::undone, event);
+  step.undo_wanted = step.undo_failed = step.intent_open = step.applied = step.doubtful = false;
+  step.checks.clear();
+  step.outputs = {};
+  step.seen.reset();  // what the next observe sees is again what undo would bring back
+  step.error.reset();
+}
+
+// It is not tried again by itself: a person has to look.
+void on_undo_failed(StepState& step, const Event& event) {
+  finish(step, plan::StepPhase::failed, event);
+  step.undo_failed = true;
+  step.error = event::error_from(event.facts.at("error"));
+}
+
 void on_done(StepState& step, const Event& event) {
   finish(step, plan::StepPhase::done, event);
-  step.intent_open = false;
+  step.intent_open = step.doubtful = false;
   step.checks = checks_from(event.facts.at("checks"));
   step.outputs = event.facts.at("outputs");
   step.losses = texts(event.facts.at("losses"));
@@ -95,13 +134,15 @@ const std::map<std::string, StepFold, std::less<>>& step_folds() {
   static const std::map<std::string, StepFold, std::less<>> folds = {
       {"step.started", on_started},
       {"step.observed", on_observed},
-      {"step.intent", [](StepState& step, const Event&) { step.intent_open = true; }},
+      {"step.intent", on_intent},
       {"step.applied", [](StepState& step, const Event&) { step.applied = true; }},
       {"step.done", on_done},
       {"step.failed", on_failed},
       {"step.retry", on_retry},
-      {"step.stopped",
-       [](StepState& step, const Event& event) { finish(step, plan::StepPhase::waiting, event); }},
+      {"step.stopped", on_stopped},
+      {"step.awaits", [](StepState& step, const Event& event) { step.awaits = event.time; }},
+      {"step.undone", on_undone},
+      {"step.undo_failed", on_undo_failed},
       {"step.skipped",
        [](StepState& step, const Event& event) {
          finish(step, plan::StepPhase::skipped, event);
@@ -121,18 +162,124 @@ const std::map<std::string, StepFold, std::less<>>& step_folds() {
   return folds;
 }
 
-// A new driver tries again what failed, and looks again at what was skipped because of it.
+// What was skipped because of other steps is looked at again; what a person skipped stays so.
+void look_again(RunState& state) {
+  for (auto& [name, step] : state.steps) {
+    const bool again = step.phase == plan::StepPhase::skipped && step.skipped_by.empty();
+    if (again) step.phase = plan::StepPhase::waiting;
+  }
+}
+
+// A new driver tries again what failed. Of a driver that may still be at work, what it announced
+// and the target cannot refuse is in doubt.
 void on_joined(RunState& state, const Event& event) {
   state.drivers.push_back(
       {{event.facts.text("id"), event.facts.text("host"),
         static_cast<int>(event.facts.integer("pid", 0)), event.facts.text("boot")},
-       event.time});
+       event.time,
+       false,
+       event.facts.text("over")});
   state.end.reset();
+  state.cancelled.reset();
+  const std::string& over = state.drivers.back().over;
+  const bool doubt = over == "silent" || over == "takeover";
   for (auto& [name, step] : state.steps) {
-    const bool again =
-        step.phase == plan::StepPhase::failed || step.phase == plan::StepPhase::skipped;
-    if (again) step.phase = plan::StepPhase::waiting;
+    if (step.phase == plan::StepPhase::failed) step.phase = plan::StepPhase::waiting;
+    step.undo_failed = false;
+    if (doubt && step.intent_open && step.phase != plan::StepPhase::done) step.doubtful = true;
   }
+  look_again(state);
+}
+
+void clear_doubt(RunState& state) {
+  for (auto& [name, step] : state.steps) step.doubtful = false;
+}
+
+// --- what people ask ---
+
+void skip_step(StepState& step, const Deed& deed) {
+  step.phase = plan::StepPhase::skipped;
+  step.skipped_by = deed.by;
+  step.skip_reason = deed.reason;
+  end_of_wait(step, deed.time);
+  step.end = deed.time;
+}
+
+void retry_step(RunState& state, StepState& step, const Value& inputs) {
+  const bool again = step.phase == plan::StepPhase::failed ||
+                     step.phase == plan::StepPhase::skipped ||
+                     step.phase == plan::StepPhase::undone;
+  if (again) step.phase = plan::StepPhase::waiting;
+  step.skipped_by.clear();
+  step.skip_reason.clear();
+  step.undo_wanted = step.undo_failed = false;
+  if (inputs.is(Value::Type::map)) {
+    for (const auto& [name, value] : inputs.map()) state.pins.inputs.set(name, value);
+  }
+  look_again(state);
+}
+
+void decline_step(StepState& step, const Deed& deed) {
+  step.phase = plan::StepPhase::failed;
+  step.approvals.clear();
+  end_of_wait(step, deed.time);
+  step.end = deed.time;
+  step.error = Error{Error::Kind::denied, fmt::format("{} declined: {}", deed.by, deed.reason),
+                     "talk to them; `lifeboat runs retry` asks again", Error::Code::needs_person};
+}
+
+void ask_of_step(RunState& state, const Deed& deed, const Value& inputs) {
+  StepState& step = state.steps[deed.step];
+  if (deed.action == "approve") {
+    step.approvals.push_back({deed.by, deed.reason, deed.time, deed.request});
+  } else if (deed.action == "decline") {
+    decline_step(step, deed);
+  } else if (deed.action == "skip") {
+    skip_step(step, deed);
+  } else if (deed.action == "retry") {
+    retry_step(state, step, inputs);
+  } else if (deed.action == "undo") {
+    step.undo_wanted = true;
+    step.undo_failed = false;
+  }
+}
+
+void go_back(RunState& state, const Deed& deed) {
+  state.going_back = Standing{deed.by, deed.reason, deed.time};
+  for (auto& [name, step] : state.steps) {
+    const bool trace = step.phase == plan::StepPhase::done || step.intent_open;
+    if (trace) step.undo_wanted = true;
+  }
+}
+
+void ask_of_run(RunState& state, const Deed& deed) {
+  const Standing standing{deed.by, deed.reason, deed.time};
+  if (deed.action == "pause") state.paused = standing;
+  if (deed.action == "continue" && state.paused) {
+    state.holds.push_back({state.paused->since, deed.time});
+    state.paused.reset();
+  }
+  if (deed.action == "cancel") state.cancelled = standing;
+  if (deed.action == "go-back") go_back(state, deed);
+  if (deed.action == "release") clear_doubt(state);
+}
+
+void on_request(RunState& state, const Event& event) {
+  const Value& facts = event.facts;
+  Deed deed{static_cast<std::uint64_t>(facts.integer("number", 0)),
+            event.time,
+            facts.text("by"),
+            facts.text("action"),
+            facts.text("step"),
+            facts.text("reason"),
+            facts.boolean("signed", false),
+            facts.boolean("accepted", false),
+            facts.text("why"),
+            facts.text("nonce")};
+  state.requests = std::max(state.requests, deed.request + 1);
+  if (deed.accepted && !deed.step.empty()) ask_of_step(state, deed, facts.at("inputs"));
+  if (deed.accepted && deed.step.empty()) ask_of_run(state, deed);
+  state.deeds.push_back(std::move(deed));
 }
 
 void on_end(RunState& state, const Event& event) {
@@ -161,9 +308,33 @@ bool RunState::proven() const {
   return checks > 0;
 }
 
-plan::RunView RunState::view() const {
+bool RunState::proven_but_for_skipped() const {
+  bool skipped = false, checked = false;
+  for (const plan::StepNode& node : pins.plan.steps) {
+    const StepState& its = step(node.name);
+    if (its.phase == plan::StepPhase::skipped) {
+      skipped = skipped || !its.skipped_by.empty();
+      continue;
+    }
+    if (its.phase != plan::StepPhase::done) return false;
+    if (!std::ranges::all_of(its.checks, &plan::Check::ok)) return false;
+    checked = checked || !its.checks.empty();
+  }
+  return skipped && checked;
+}
+
+plan::RunView RunState::view(WallTime now) const {
   plan::RunView view;
-  for (const auto& [name, step] : steps) view.phases[name] = step.phase;
+  view.paused = paused.has_value();
+  view.going_back = going_back.has_value();
+  for (const auto& [name, step] : steps) {
+    view.phases[name] = step.phase;
+    if (step.undo_wanted) view.to_undo.insert(name);
+    if (step.undo_failed) view.undo_failed.insert(name);
+  }
+  for (const plan::StepNode& node : pins.plan.steps) {
+    if (node.approve && approved(node, step(node.name), now)) view.approved.insert(node.name);
+  }
   return view;
 }
 
@@ -176,6 +347,10 @@ void fold(RunState& state, const Event& event) {
     if (!state.drivers.empty()) state.drivers.back().left = true;
   } else if (event.kind == "run.end") {
     on_end(state, event);
+  } else if (event.kind == "request.taken") {
+    on_request(state, event);
+  } else if (event.kind == "driver.released") {
+    clear_doubt(state);
   } else if (event.kind == "run.remark") {
     state.remarks.push_back(event.facts.text("text"));
   }

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@
 namespace lifeboat::run {
 
 // Raised when an older engine could go on wrongly with a run that this one wrote.
-inline constexpr std::int64_t engine_version = 1;
+// 2: gates, requests, and drivers that others replace while they may still be at work.
+inline constexpr std::int64_t engine_version = 2;
 
 // T0 of a recovery: since when the platform is taken to be lost, and who says so.
 struct Origin {
@@ -53,12 +55,27 @@ struct Pins {
   Objectives objectives;
   std::string version;        // of the program
   std::string platform_name;  // ${platform.name}
+  // Who may ask something of the run: name -> crypt::verify_key_text(). Empty: whoever can open the
+  // repository; nobody can approve then.
+  std::map<std::string, std::string> operators;
+};
+
+// One person's yes to one step.
+struct Approval {
+  std::string by, reason;
+  WallTime taken;             // when the driver read it: it counts from then
+  std::uint64_t request = 0;  // its number; the signed words stand in the journal
+};
+
+struct Span {
+  WallTime from, to;
 };
 
 struct StepState {
   plan::StepPhase phase = plan::StepPhase::waiting;  // never `running`: nobody may be there
   std::uint64_t attempts = 0;                        // generations begun
   bool intent_open = false;         // a change was announced, and its end is not recorded
+  WallTime intent_since;            // when the one that is open was announced
   bool applied = false;             // by this run, at least once
   std::optional<plan::State> seen;  // by the last observe
   std::string summary;              // of the last observe
@@ -69,7 +86,16 @@ struct StepState {
   std::vector<plan::Check> checks;  // of the last verification
   std::vector<std::string> losses, kept_aside, left_running, remarks, retries;
   std::optional<Error> error;
-  std::string skipped_for;                  // the step whose output it would have needed
+  std::string skipped_for;              // the step whose output it would have needed
+  std::string skipped_by, skip_reason;  // by a person
+  std::vector<Approval> approvals;
+  WallTime awaits;                     // since when it only waits for people; 0 = it does not
+  std::chrono::nanoseconds awaited{};  // what that took, all in all
+  WallTime started;                    // of the attempt that is on
+  std::vector<Span> work, holds;       // attempts that ended; waits for people
+  bool undo_wanted = false, undo_failed = false;  // failed: until another driver tries it again
+  // A driver that may still be at work announced a change, and the target cannot refuse it.
+  bool doubtful = false;
   std::map<std::string, std::string> kept;  // name of a kept secret -> handle
 };
 
@@ -77,10 +103,31 @@ struct DriverVisit {
   journal::Driver driver;
   WallTime begin;
   bool left = false;  // it let go of the run itself
+  // How it knew that the one before was no longer at work: "" (there was none, or it had left),
+  // "gone" (its process ended), "silent" (no sign of life), "takeover" (a person said so).
+  std::string over;
+};
+
+// What a person asked of the run, and what became of it.
+struct Deed {
+  std::uint64_t request = 0;
+  WallTime time;  // when the driver read it
+  std::string by, action, step, reason;
+  bool is_signed = false, accepted = false;
+  std::string why;    // not accepted
+  std::string nonce;  // no request counts twice
+};
+
+// Something that a person brought about, and that lasts until another one ends it.
+struct Standing {
+  std::string by, reason;
+  WallTime since;
 };
 
 struct RunEnd {
-  std::string outcome;  // "done": it was proven(); "failed"
+  // "done": it was proven(); "partial": it would be, but for what a person skipped; "cancelled" and
+  // "undone" by a person; "failed".
+  std::string outcome;
   WallTime time;
   std::optional<WallTime> heartbeat;  // newest one that came back, as the plan names it
 };
@@ -92,6 +139,10 @@ struct RunState {
   std::vector<DriverVisit> drivers;
   std::optional<RunEnd> end;  // of the last driver; a resume takes it back
   std::vector<std::string> remarks;
+  std::optional<Standing> paused, cancelled, going_back;
+  std::vector<Span> holds;     // pauses that ended
+  std::uint64_t requests = 0;  // that were read, by number
+  std::vector<Deed> deeds;
 
   const StepState& step(const std::string& name) const;  // an untouched one when unknown
   // Every step of the plan is done, something was checked, and every check was green: by this a run
@@ -99,7 +150,9 @@ struct RunState {
   bool proven() const;
   // The platform is back: what exit status, report, list of runs and vault go by.
   bool recovered() const { return end && end->outcome == "done" && proven(); }
-  plan::RunView view() const;
+  // Every step is done with green checks, or was skipped by a person, or needs what was skipped.
+  bool proven_but_for_skipped() const;
+  plan::RunView view(WallTime now) const;
 };
 
 void fold(RunState& state, const journal::Event& event);

@@ -50,7 +50,7 @@ class Story {
     pins.objectives.rto = std::chrono::minutes(1);
     pins.platform_name = "shop";
     at(1, event::run_begin(pins, {"a", "host", 1, "boot"}));
-    at(1, event::driver_joined({"a", "host", 1, "boot"}));
+    at(1, event::driver_joined({"a", "host", 1, "boot"}, ""));
   }
   void at(std::int64_t seconds_after, journal::Event event) {
     event.time = {t0 + seconds_after * second};
@@ -134,7 +134,7 @@ TEST(State, ANewDriverTriesAgainWhatFailed) {
   story.at(3, event::run_end({"failed", {}, std::nullopt}));
   EXPECT_EQ(story.state().step("db").error->hint, "ask");
   EXPECT_EQ(story.state().step("db").error->code, Error::Code::denied);
-  story.at(9, event::driver_joined({"b", "other", 2, "boot"}));
+  story.at(9, event::driver_joined({"b", "other", 2, "boot"}, "gone"));
   const auto state = story.state();
   EXPECT_EQ(state.step("db").phase, plan::StepPhase::waiting);
   EXPECT_EQ(state.step("app").phase, plan::StepPhase::waiting);

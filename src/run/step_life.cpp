@@ -42,14 +42,24 @@ StepLife::StepLife(const Surroundings& around, Ledger& ledger, FaultPoints& faul
                    const plan::StepNode& node)
     : around_(around), ledger_(ledger), node_(node), context_(around, ledger, faults, node.name) {}
 
+void StepLife::begin_attempt() {
+  const std::uint64_t generation = ledger_.step(node_.name).attempts + 1;
+  context_.set_generation(generation);
+  ++attempts_;
+  began_ = around_.clock->boot();
+  ledger_.note(event::started(node_.name, generation));
+  around_.observer->step_started(node_.name, generation);
+}
+
 Result<void> StepLife::live(const Operation& op) {
+  if (node_.approve) {
+    const StepState step = ledger_.step(node_.name);
+    // A change that has begun was approved when it was announced.
+    const WallTime then = step.intent_open ? step.intent_since : around_.clock->wall();
+    gate_ = approval_check(node_, step, then);
+  }
   for (;;) {
-    const std::uint64_t generation = ledger_.step(node_.name).attempts + 1;
-    context_.set_generation(generation);
-    ++attempts_;
-    began_ = around_.clock->boot();
-    ledger_.note(event::started(node_.name, generation));
-    around_.observer->step_started(node_.name, generation);
+    begin_attempt();
     const Operation limited = node_.timeout ? op.within(*node_.timeout) : op;
     deadline_ = limited.deadline;
     const auto done = guard(Error::Kind::invalid, "internal error in a step of type " + node_.type,
@@ -68,7 +78,8 @@ Result<void> StepLife::attempt(const Operation& op) {
   context_.enter("preflight");
   TRY_DO(step->preflight(op));
   TRY_DO(bring_about(op, *step));
-  TRY(const auto proof, prove(op, *step));
+  TRY(auto proof, prove(op, *step));
+  if (gate_) proof.checks.push_back(*gate_);
   TRY_DO(context_.journaled(ledger_.step_done(node_.name, proof, took())));
   const auto count = proof.checks.size();
   around_.observer->step_done(node_.name,
@@ -99,6 +110,7 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
   if (seen.state == plan::State::foreign || seen.state == plan::State::drifted) {
     return fail(refusal(node_.name, seen));
   }
+  TRY_DO(refuse_doubt(seen));
   TRY_DO(op.proceed());
   TRY_DO(context_.journaled(ledger_.record({event::intent(node_.name, context_.generation())})));
   // A stop or a lost lease may have come while the intent was written.
@@ -107,6 +119,60 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
   TRY_DO(step.apply(op));
   ledger_.note(event::applied(node_.name, context_.generation()));
   return {};
+}
+
+Result<void> StepLife::refuse_doubt(const plan::Observation& seen) const {
+  const bool fenced = around_.types->find(node_.type)->fence == plan::Fence::native;
+  if (fenced || !ledger_.step(node_.name).doubtful) return {};
+  return fail(
+      Error::Kind::conflict,
+      fmt::format("{}: the driver before us announced this change, and may still be at work "
+                  "on it ({})",
+                  node_.name, seen.summary),
+      fmt::format("make sure that it is stopped (its machine off, or its process ended), "
+                  "then: lifeboat runs release {} --reason ...",
+                  context_.run()),
+      Error::Code::needs_person);
+}
+
+Result<void> StepLife::undo(const Operation& op) {
+  began_ = around_.clock->boot();
+  context_.set_generation(ledger_.step(node_.name).attempts);
+  around_.observer->step_phase(node_.name, "undo");
+  const Operation limited = node_.timeout ? op.within(*node_.timeout) : op;
+  const auto undone = guard(Error::Kind::invalid, "internal error in a step of type " + node_.type,
+                            [&] { return bring_back(limited); });
+  if (context_.journal_error()) return fail(*context_.journal_error());
+  if (undone) {
+    ledger_.note(event::undone(node_.name, around_.launcher->masked(*undone), took()));
+    around_.observer->step_done(node_.name, "undone");
+    return {};
+  }
+  if (op.stop.stop_requested()) return {};  // it stays wanted, and whoever goes on does it
+  Error error = masked(*around_.launcher, undone.error());
+  error.what = "undo: " + error.what;
+  ledger_.note(event::undo_failed(node_.name, error, took()));
+  around_.observer->step_failed(node_.name, error);
+  return {};
+}
+
+Result<std::string> StepLife::bring_back(const Operation& op) {
+  TRY(const auto step, make_step());
+  TRY(const Value before, ledger_.before(node_.name));
+  TRY_DO(op.proceed());
+  TRY_DO(context_.journaled(ledger_.record({event::undo_intent(node_.name)})));
+  TRY_DO(op.proceed());
+  context_.enter("undo");
+  TRY_DO(step->undo(op, before));
+  context_.enter("observe");
+  TRY(const auto seen, step->observe(op));
+  const plan::StepType& type = *around_.types->find(node_.type);
+  const bool changes = type.effects && !type.effects(node_.config).empty();
+  if (changes && seen.state == plan::State::ours_done) {
+    return fail(Error::Kind::conflict, "what it did is still there: " + seen.summary,
+                "look at the target; nothing was done a second time");
+  }
+  return seen.summary;
 }
 
 Result<plan::Verification> StepLife::prove(const Operation& op, plan::Step& step) {

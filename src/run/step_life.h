@@ -7,6 +7,14 @@
 // says, each time from observe() on with a new generation: a change whose answer was lost is found,
 // not repeated.
 //
+// Two more things hold a change back. A gate (`approve:`) is open before a life begins; who opened
+// it is one of the step's checks. And where a driver that may still be at work announced a change
+// that the target cannot refuse (Fence::none), we observe and verify, but apply nothing, until that
+// driver let go or a person said that it is stopped.
+//
+// undo() is the way back, from what the first observe saw, with an intent of its own before it. It
+// is tried once: a failure is for a person (never a loop).
+//
 // Threads: one per life.
 #pragma once
 
@@ -22,8 +30,13 @@ class StepLife {
   // Returns when the ledger knows the step as done or failed, or when it was stopped through `op`.
   // Errors: only of the journal (lease_held, unavailable): this engine is no longer the driver.
   Result<void> live(const Operation& op);
+  // The same for the way back: the ledger knows the step as undone, or as failed.
+  Result<void> undo(const Operation& op);
 
  private:
+  Result<std::string> bring_back(const Operation& op);
+  Result<void> refuse_doubt(const plan::Observation& seen) const;
+  void begin_attempt();
   Result<void> attempt(const Operation& op);
   Result<std::unique_ptr<plan::Step>> make_step();
   Result<void> bring_about(const Operation& op, plan::Step& step);
@@ -40,6 +53,7 @@ class StepLife {
   RunContext context_;
   int attempts_ = 0;                               // of this life
   std::chrono::nanoseconds began_{}, deadline_{};  // of this attempt
+  std::optional<plan::Check> gate_;                // who opened it
   Value observed_outputs_;
   std::vector<plan::Check> failed_checks_;
 };

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -47,28 +48,50 @@ bool surely_gone(const journal::Driver& driver, const journal::Driver& ours) {
   return driver.pid != ours.pid && ::kill(driver.pid, 0) != 0 && errno == ESRCH;
 }
 
-Result<void> prove_driver_gone(const Operation& op, const RunState& state,
-                               const TakeoverWatch& watch) {
-  if (state.drivers.empty() || state.drivers.back().left) return {};
+Result<std::string> prove_driver_gone(const Operation& op, const RunState& state,
+                                      const TakeoverWatch& watch) {
+  if (state.drivers.empty() || state.drivers.back().left) return std::string();
   const journal::Driver& last = state.drivers.back().driver;
-  if (watch.surely_gone(last)) return {};
+  if (watch.surely_gone(last)) return std::string("gone");
+  if (watch.take_over) return std::string("takeover");
   watch.observer->remark(
       fmt::format("waiting for a sign of life of the last driver, {}", who(last)));
   TRY(const auto first, journal::last_beat(op, *watch.repository, state.pins.run));
   const auto end = op.clock->boot() + watch.heartbeat_period * silent_periods;
   while (op.clock->boot() < end) {
     TRY_DO(op.pause(look_every));
-    if (watch.surely_gone(last)) return {};
+    if (watch.surely_gone(last)) return std::string("gone");
     TRY(const auto beat, journal::last_beat(op, *watch.repository, state.pins.run));
     const bool lives = beat && (!first || beat->number > first->number);
     if (!lives) continue;
-    return fail(
-        Error::Kind::conflict,
-        fmt::format("run {}: another driver is at work: {}", state.pins.run, who(last)),
-        fmt::format("watch it with `lifeboat runs show {}`, or stop it first", state.pins.run),
-        Error::Code::lease_held);
+    return fail(Error::Kind::conflict,
+                fmt::format("run {}: another driver is at work: {}", state.pins.run, who(last)),
+                fmt::format("watch it: lifeboat runs watch {0}; or take it over: lifeboat recover "
+                            "--resume {0} --takeover",
+                            state.pins.run),
+                Error::Code::lease_held);
   }
-  return {};
+  return std::string("silent");
+}
+
+Result<bool> all_have_stopped(const Operation& op, const RunState& state,
+                              const journal::Driver& ours, const TakeoverWatch& watch,
+                              std::chrono::nanoseconds patience) {
+  const auto stopped = [&](const DriverVisit& visit) {
+    if (visit.left || visit.driver.id == ours.id || watch.surely_gone(visit.driver)) return true;
+    const auto said = journal::has_let_go(op, *watch.repository, state.pins.run, visit.driver);
+    return said && *said;  // what cannot be asked now is asked again
+  };
+  const auto end = op.clock->boot() + patience;
+  for (bool told = false;; told = true) {
+    const auto living = std::ranges::find_if_not(state.drivers, stopped);
+    if (living == state.drivers.end()) return true;
+    if (op.clock->boot() >= end) return false;
+    if (!told) {
+      watch.observer->remark("waiting for the driver before us to let go: " + who(living->driver));
+    }
+    TRY_DO(op.pause(look_every));
+  }
 }
 
 Result<void> prove_children_gone(const Operation& op, const std::string& run,

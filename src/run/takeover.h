@@ -4,6 +4,11 @@
 // being replaced, and a target from two hands: the last driver must be gone (its process on this
 // machine, or no sign of life for three heartbeats by our own clock), and so must its children.
 //
+// Silence proves less than an end: a machine that sleeps, or that the network has cut off, is
+// silent too. So whoever takes over from a silent driver, or by a person's order from a living one,
+// holds back every change that was announced and that the target itself would not refuse to a
+// second hand (Fence::none), until the drivers before have certainly stopped or a person says so.
+//
 // Threads: functions.
 #pragma once
 
@@ -30,10 +35,18 @@ struct TakeoverWatch {
   std::chrono::nanoseconds heartbeat_period{};
   std::chrono::nanoseconds children_wait{};
   std::function<bool(const journal::Driver&)> surely_gone;
+  bool take_over = false;  // by a person's order: a sign of life is not waited for
 };
+// How the last driver is known to be at work no more: DriverVisit::over of the next one. Waits for
+// three periods when only its silence can tell.
 // Errors: conflict with code lease_held, naming the driver that shows life; unavailable.
-Result<void> prove_driver_gone(const Operation& op, const RunState& state,
-                               const TakeoverWatch& watch);
+Result<std::string> prove_driver_gone(const Operation& op, const RunState& state,
+                                      const TakeoverWatch& watch);
+// Whether every driver before `ours` has certainly stopped: it left, its process ended, or it let
+// go of the run when it lost it.  Waits for that for at most `patience`.  Errors: cancelled.
+Result<bool> all_have_stopped(const Operation& op, const RunState& state,
+                              const journal::Driver& ours, const TakeoverWatch& watch,
+                              std::chrono::nanoseconds patience);
 // Waits for the supervisors of the dead driver to end their children.  Errors: conflict with code
 // refused, naming the pids that are still there after `children_wait`.
 Result<void> prove_children_gone(const Operation& op, const std::string& run,

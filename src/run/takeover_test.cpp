@@ -3,6 +3,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+
+#include "journal/heartbeat.h"
+#include "run/fake_engine.h"
+#include "run/report.h"
+
 namespace lifeboat::run {
 namespace {
 
@@ -44,6 +50,130 @@ TEST(Takeover, OnlyWhatCertainlyEndedIsSurelyGone) {
 TEST(Takeover, NoTwoDriversHaveOneName) {
   SystemRandom random;
   EXPECT_NE(this_driver(random).id, this_driver(random).id);
+}
+
+// A driver that ends in the middle of its change, and says nothing: dead, asleep or cut off.
+void fall_silent(FakeEngine& engine, const plan::Plan& plan) {
+  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.surely_gone = [](const journal::Driver&) { return false; };
+  engine.world.set_hook("net", [&](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb == "apply") engine.reaper.kill_at(0, false);
+    return {};
+  });
+  ASSERT_TRUE(engine.begin(plan)->halted);
+  engine.world.set_hook("net", {});
+  engine.reaper.revive();
+}
+
+plan::Plan net_only(const std::string& type = "effect") {
+  auto plan = plan_of({effect_node("net", effect_config("x"))});
+  plan.steps.front().type = type;
+  return plan;
+}
+
+TEST(Takeover, H3WhatASilentDriverAnnouncedIsHeldBackUntilAPersonSaysThatItIsStopped) {
+  FakeEngine engine(1);
+  fall_silent(engine, net_only());
+  for (int again = 0; again < 2; ++again) {
+    const auto held = engine.resume();
+    ASSERT_TRUE(held) << held.error().what;
+    EXPECT_FALSE(held->state.recovered());
+    const auto& error = held->state.step("net").error;
+    ASSERT_TRUE(error);
+    EXPECT_EQ(exit_status(error->effective_code()), 5);
+    EXPECT_THAT(error->what, testing::HasSubstr("may still be at work on it"));
+    EXPECT_TRUE(engine.world.effect("net").run.empty());
+  }
+  Request word;
+  word.action = "release";
+  word.by = "carol@host";
+  word.reason = "I pulled its plug";
+  ASSERT_TRUE(engine.ask(word));
+  EXPECT_TRUE(engine.resume()->state.recovered());
+}
+
+TEST(Takeover, WhatTheTargetItselfRefusesToASecondHandIsNotHeldBack) {
+  FakeEngine engine(2);
+  auto fenced = effect_type(engine.world, engine.random);
+  fenced.name = "fenced";
+  fenced.fence = plan::Fence::native;
+  engine.types.add(fenced);
+  fall_silent(engine, net_only("fenced"));
+  EXPECT_TRUE(engine.resume()->state.recovered());
+}
+
+TEST(Takeover, WhatWasDoneByASilentDriverIsVerifiedOnly) {
+  FakeEngine engine(3);
+  fall_silent(engine, net_only());
+  ASSERT_TRUE(engine.world.change("net", [](Effect& effect) {
+    effect = {"run-1", 1, true, "x", 1};  // it was at work all the time
+  }));
+  EXPECT_TRUE(engine.resume()->state.recovered());
+  EXPECT_EQ(engine.world.effect("net").completed, 1U);
+}
+
+TEST(Takeover, ADriverThatLetGoIsNoReasonToWait) {
+  FakeEngine engine(4);
+  fall_silent(engine, net_only());
+  const auto seen = engine.repository();
+  ASSERT_TRUE(journal::let_go(engine.op(), *seen, "run-1", {"driver-1", "host", 1, "boot"}));
+  EXPECT_TRUE(engine.resume()->state.recovered());
+}
+
+TEST(Takeover, H2ALivingDriverIsReplacedByOrderAndLetsGoOfWhatItDid) {
+  FakeEngine engine(5);
+  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.surely_gone = [](const journal::Driver&) { return false; };
+  std::atomic<int> applying = 0, stopped = 0;
+  engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
+    if (verb != "apply" || applying++ > 0) return {};
+    while (op.proceed()) std::this_thread::yield();  // until it is told to stop
+    ++stopped;
+    return op.proceed();
+  });
+  auto first = Result<Outcome>(Outcome{});
+  std::atomic<bool> ended = false;
+  std::jthread old([&] {
+    first = engine.begin(net_only());
+    ended = true;
+  });
+  while (applying == 0) std::this_thread::yield();
+  engine.take_over = true;
+  int looks = 0;
+  engine.surely_gone = [&](const journal::Driver&) {
+    // The first look is before the run is ours, the second one after.
+    while (looks > 0 && !ended) std::this_thread::yield();
+    ++looks;
+    return false;
+  };
+  const auto second = engine.resume();
+  old.join();
+  ASSERT_TRUE(second) << second.error().what;
+  EXPECT_EQ(stopped, 1);
+  ASSERT_TRUE(first && first->halted);
+  EXPECT_EQ(first->halted->effective_code(), Error::Code::lease_held);
+  EXPECT_TRUE(second->state.recovered()) << last_line(make_report(*second));
+  EXPECT_EQ(engine.world.effect("net").completed, 1U);
+  EXPECT_THAT(engine.world.violations(), testing::IsEmpty());
+}
+
+TEST(Takeover, H4ADriverThatCannotShowLifeStopsWhatItDoes) {
+  FakeEngine engine(6);
+  engine.heartbeat_period = std::chrono::seconds(5);
+  std::atomic<bool> stopped = false;
+  engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
+    if (verb != "apply") return {};
+    engine.reaper.kill_at(0, false);  // the store is cut off
+    while (op.proceed()) std::this_thread::yield();
+    stopped = true;
+    return op.proceed();
+  });
+  const auto outcome = engine.begin(net_only());
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  ASSERT_TRUE(outcome->halted);
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(exit_status(outcome->halted->effective_code()), 16);
+  EXPECT_THAT(outcome->halted->what, testing::HasSubstr("no sign of life could be left"));
 }
 
 }  // namespace

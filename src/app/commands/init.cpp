@@ -12,7 +12,7 @@
 #include "app/key_input.h"
 #include "crypt/age.h"
 #include "schema/json.h"
-#include "store/directory.h"
+#include "store/s3.h"
 
 namespace lifeboat::app {
 namespace {
@@ -145,6 +145,10 @@ Result<void> look_first(const std::string& path, const Given& given) {
   return {};
 }
 
+std::string absolute_place(const std::string& place) {
+  return store::is_s3_place(place) ? place : std::filesystem::absolute(place).string();
+}
+
 Result<int> run_init(const Operation& op, Program& program, const Given& given) {
   const std::string path =
       program.options.config.empty() ? "lifeboat.yaml" : program.options.config;
@@ -153,15 +157,15 @@ Result<int> run_init(const Operation& op, Program& program, const Given& given) 
   if (!place && std::filesystem::exists(path)) return fail(std::move(place).error());
   if (!place) {
     return fail(Error::Kind::invalid, "where shall the repository be?",
-                "lifeboat init --repository /mnt/elsewhere/lifeboat (another disk or machine)",
+                "lifeboat init --repository /mnt/elsewhere/lifeboat, or s3://BUCKET/PREFIX",
                 Error::Code::usage);
   }
   const std::string text = fmt::format(
       fmt::runtime(template_text), fmt::arg("platform", to_json(Value(given.platform))),
-      fmt::arg("repository", to_json(Value(std::filesystem::absolute(*place).string()))),
+      fmt::arg("repository", to_json(Value(absolute_place(*place)))),
       fmt::arg("example", to_json(Value(std::filesystem::current_path().string() + "/uploads"))));
   TRY_DO(platform::read_platform(text, path, program.vocabulary()));
-  TRY(auto store, store::open_directory(*place, true, program.clock()));
+  TRY(auto store, program.open_store(*place, true));
   const std::string attempt = to_hex(program.random().array<16>());
   TRY_DO(store::prove_put_if_absent(op, *store, 16, attempt));
   if (store->size(op, "config")) {  // before anybody is asked for a passphrase

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "app/commands/commands.h"
+#include "app/driving.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "base/descriptor.h"
@@ -23,25 +24,8 @@ namespace {
 struct Given {
   RecoveryRequest request;
   std::string since, resume, report;
-  bool dry_run = false;
+  bool dry_run = false, takeover = false;
 };
-
-Result<void> write_report(const std::string& path, std::string_view text) {
-  // An earlier report stays until this one is whole. What is no file (a pipe) is written as it is.
-  std::error_code unknown;
-  const bool aside =
-      !std::filesystem::exists(path, unknown) || std::filesystem::is_regular_file(path, unknown);
-  const std::string draft = aside ? path + ".part" : path;
-  Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const bool written = file.open() && write_all(file.number(), as_bytes(text)) &&
-                       (!aside || ::rename(draft.c_str(), path.c_str()) == 0);
-  if (written) return {};
-  const int error = errno;
-  if (aside) ::unlink(draft.c_str());
-  return fail(Error::Kind::unavailable,
-              fmt::format("report {}: {}", printable(path), std::strerror(error)),
-              "`lifeboat runs show` prints it again");
-}
 
 // Whether a report can be written there; what stands there stays as it is.
 Result<void> probe_report(const std::string& path) {
@@ -56,49 +40,6 @@ Result<void> probe_report(const std::string& path) {
   return fail(Error::Kind::invalid,
               fmt::format("report {}: {}", printable(path), std::strerror(error)),
               "nothing was begun; name another file", Error::Code::usage);
-}
-
-// What a person types on this machine, or with other paths on another one.
-std::string resume_command(const Program& program, const std::string& run) {
-  std::string command = "lifeboat recover --resume " + run;
-  const Options& options = program.options;
-  const auto add = [&](const char* option, const std::string& value) {
-    if (!value.empty()) command += fmt::format(" {} {}", option, shell_word(value));
-  };
-  add("--config", options.config);
-  add("--repository", options.repository);
-  add("--passphrase-file", options.passphrase_file);
-  add("--passphrase-command", options.passphrase_command);
-  add("--identity", options.identity_file);
-  return command;
-}
-
-// Prints the report; the exit status says whether the platform is back.
-Result<int> tell(Program& program, const run::Outcome& outcome, const Recovery& recovery,
-                 const std::string& file) {
-  run::Report report = run::make_report(outcome);
-  run::add_expectations(report, recovery.learned().steps);
-  Terminal& terminal = program.terminal();
-  terminal.end_progress();
-  if (terminal.output() == Output::json) {
-    terminal.show("RecoveryReport", run::to_value(report), {});
-  } else {
-    terminal.print(run::render_text(report));
-  }
-  if (!file.empty()) {
-    // The outcome is what counts: a report that cannot be written does not change it.
-    const auto written = write_report(file, run::render_markdown(report));
-    if (!written) terminal.say(written.error().what + "; " + written.error().hint);
-  }
-  if (outcome.halted) {
-    Error error = *outcome.halted;
-    const std::string command = resume_command(program, outcome.state.pins.run);
-    const bool lost = error.effective_code() == Error::Code::lease_held;
-    if (!lost)
-      error.hint += (error.hint.empty() ? "go on with: " : "; then go on with: ") + command;
-    return fail(std::move(error));
-  }
-  return outcome.state.recovered() ? 0 : exit_status(Error::Code::general);
 }
 
 Result<int> rehearse(const Operation& op, Program& program, Recovery& recovery) {
@@ -118,31 +59,11 @@ Result<int> rehearse(const Operation& op, Program& program, Recovery& recovery) 
   return dry_run.ready() ? 0 : exit_status(Error::Code::not_ready);
 }
 
-// Watches a run with the time that is left, as far as earlier runs tell.
-void tell_time(const Operation& op, Program& program, Recovery& recovery, RunWatch& watch) {
-  const run::Learned& learned = recovery.learn(op);
-  const std::size_t lost = learned.unreadable;
-  if (learned.runs > 0 || lost > 0) {
-    program.terminal().say(
-        fmt::format("expected times: {} of {} steps measured in {} earlier {}{}{}", learned.learned,
-                    learned.steps.size(), learned.runs, learned.runs == 1 ? "run" : "runs",
-                    lost > 0 ? fmt::format(", {} more cannot be read", lost) : "",
-                    learned.in_time ? "" : ", older ones not read: that takes too long"));
-  }
-  watch.tell_time(recovery.outlook(), program.clock(), recovery.pins().origin.time);
-}
-
 Result<run::Outcome> watched_begin(const Operation& op, Program& program, Recovery& recovery) {
   RunWatch watch(program.terminal(),
                  "if this is interrupted: " + resume_command(program, recovery.pins().run));
   tell_time(op, program, recovery, watch);
   return run::begin(op, recovery.setup(watch), recovery.pins());
-}
-
-Result<run::Outcome> watched_resume(const Operation& op, Program& program, Recovery& recovery) {
-  RunWatch watch(program.terminal());
-  tell_time(op, program, recovery, watch);
-  return run::resume(op, recovery.setup(watch), recovery.pins().run);
 }
 
 Result<int> begin_run(const Operation& op, Program& program, Given& given) {
@@ -155,18 +76,7 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
                                      pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
                                      pins.point.complete ? "" : ", PARTIAL"));
   TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
-  return tell(program, outcome, *recovery, given.report);
-}
-
-Result<int> resume_run(const Operation& op, Program& program, const Given& given) {
-  std::string name = given.resume;
-  if (name == "latest") {
-    TRY(Opened opened, program.open_repository(op));
-    TRY(name, find_run(op, *opened.repository, name));
-  }
-  TRY(const auto recovery, Recovery::prepare_resume(op, program, name));
-  TRY(const run::Outcome outcome, watched_resume(op, program, *recovery));
-  return tell(program, outcome, *recovery, given.report);
+  return tell_end(program, outcome, given.report, recovery->learned().steps);
 }
 
 Result<int> run_recover(const Operation& op, Program& program, Given& given) {
@@ -178,7 +88,9 @@ Result<int> run_recover(const Operation& op, Program& program, Given& given) {
     }
   }
   if (!given.report.empty()) TRY_DO(probe_report(given.report));
-  return given.resume.empty() ? begin_run(op, program, given) : resume_run(op, program, given);
+  if (given.resume.empty()) return begin_run(op, program, given);
+  TRY(const std::string run, named_run(op, program, given.resume));
+  return resume_run(op, program, run, {given.takeover, given.report});
 }
 
 }  // namespace
@@ -188,6 +100,9 @@ void add_recover(CLI::App& root, Program& program) {
   auto given = std::make_shared<Given>();
   auto* resume =
       command->add_option("--resume", given->resume, "go on with this run (or `latest`)");
+  command
+      ->add_flag("--takeover", given->takeover, "take the run from a driver that is still at work")
+      ->needs(resume);
   // A run has pinned all of these; it cannot be rehearsed either.
   command->add_option("plan", given->request.plan, "plan of the platform file or bundle")
       ->excludes(resume);
@@ -212,7 +127,8 @@ void add_recover(CLI::App& root, Program& program) {
       "Without --config the plan comes out of the repository.\n\nExamples:\n"
       "  lifeboat recover shop-lost --dry-run\n"
       "  lifeboat recover shop-lost --input target=/srv/new --since 2026-11-21T03:12:00Z\n"
-      "  lifeboat recover --resume latest");
+      "  lifeboat recover --resume latest\n"
+      "  lifeboat recover --resume 4f2a1b9c0d3e --takeover");
   command->callback([&program, given] {
     program.chosen = [&program, given](const Operation& op) {
       return run_recover(op, program, *given);

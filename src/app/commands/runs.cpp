@@ -18,7 +18,10 @@ std::string state_of(const Operation& op, repo::Repository& repository, const st
   if (!outcome && outcome.error().kind == Error::Kind::not_found) return "never begun";
   if (!outcome) return "unreadable: " + printable(outcome.error().what);
   if (outcome->state.recovered()) return "recovered";
-  return outcome->state.end ? "failed, can be resumed" : "not ended, can be resumed";
+  const auto& end = outcome->state.end;
+  if (!end) return "not ended, can be resumed";
+  if (end->outcome == "partial") return "partly recovered";
+  return end->outcome == "failed" ? "failed, can be resumed" : end->outcome;
 }
 
 Result<int> list_runs(const Operation& op, Program& program) {
@@ -70,7 +73,7 @@ Result<int> show_log(const Operation& op, Program& program, const std::string& w
 }  // namespace
 
 void add_runs(CLI::App& root, Program& program) {
-  auto* runs = root.add_subcommand("runs", "List recoveries and show their reports");
+  auto* runs = root.add_subcommand("runs", "List, watch and command recoveries");
   runs->require_subcommand(1);
   runs->footer("Example:\n  lifeboat runs list");
   auto* list = runs->add_subcommand("list", "List the runs, newest last");
@@ -94,6 +97,8 @@ void add_runs(CLI::App& root, Program& program) {
       return show_run(op, program, given->run, given->markdown);
     };
   });
+  add_runs_watch(*runs, program);
+  add_runs_ask(*runs, program);
 }
 
 }  // namespace lifeboat::app

@@ -70,11 +70,6 @@ Url read_url(std::string_view text) {
   return url;
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") ||
-         host == "[::1]" || host == "::1";
-}
-
 // Everything that the callbacks of one exchange need.
 struct Exchange {
   const HttpRequest* request = nullptr;
@@ -149,11 +144,12 @@ Result<List> header_lines(const HttpRequest& request) {
 }
 
 void set_method(const Lane& lane, const HttpRequest& request) {
-  const bool has_body = !request.body.empty() || request.method == "POST" ||
-                        request.method == "PUT" || request.method == "PATCH";
+  const ByteView body = request.upload.empty() ? as_bytes(request.body) : request.upload;
+  const bool has_body = !body.empty() || request.method == "POST" || request.method == "PUT" ||
+                        request.method == "PATCH";
   if (has_body) {
-    set(lane, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    set(lane, CURLOPT_POSTFIELDS, request.body.c_str());
+    set(lane, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    set(lane, CURLOPT_POSTFIELDS, body.empty() ? "" : as_text(body).data());
   }
   if (request.method == "HEAD")
     set(lane, CURLOPT_NOBODY, 1L);
@@ -170,12 +166,14 @@ void set_safety(const Lane& lane, const HttpRequest& request, const UrlParts& pa
   set(lane, CURLOPT_SSL_VERIFYHOST, 2L);
   set(lane, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   if (!request.ca_file.empty()) set(lane, CURLOPT_CAINFO, request.ca_file.c_str());
-  if (is_loopback(parts.host)) set(lane, CURLOPT_PROXY, "");
+  if (passed_by_proxies(parts.host)) set(lane, CURLOPT_PROXY, "");
   set(lane, CURLOPT_NOSIGNAL, 1L);
   set(lane, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout));
-  set(lane, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(lane, CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(request.slowest_bytes_per_s));
   set(lane, CURLOPT_LOW_SPEED_TIME, std::max(1L, milliseconds(request.stall) / 1000));
-  set(lane, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request.max_body_bytes));
+  // The length that HEAD tells is that of a body which does not come.
+  const std::size_t most = request.method == "HEAD" ? 0 : request.max_body_bytes;
+  set(lane, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(most));
 }
 
 std::string refused_reason(CURL* handle) {
@@ -190,6 +188,10 @@ Error too_large(const HttpRequest& request) {
           fmt::format("{}: the answer is larger than {} bytes", shown_url(request.url),
                       request.max_body_bytes),
           ""};
+}
+
+Error broke(const std::string& place, const std::string& detail) {
+  return {Kind::unavailable, fmt::format("{}: the connection broke: {}", place, detail), ""};
 }
 
 // What libcurl's code means to the caller. `lane` still holds the failed exchange.
@@ -218,13 +220,17 @@ Error translate(CURLcode code, const Lane& lane, const Exchange& exchange, const
               fmt::format("CA file '{}' cannot be read as certificates", exchange.request->ca_file),
               "it has to hold PEM certificates"};
     case CURLE_SSL_CONNECT_ERROR:
+      // libcurl's words when it is the connection that failed, and not what was said on it.
+      if (detail.find(" SSL_connect: ") != std::string::npos) return broke(place, detail);
       return {Kind::invalid, fmt::format("{}: no TLS connection: {}", place, detail),
               "is this port one of https?"};
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
     case CURLE_PARTIAL_FILE:
-      return {Kind::unavailable, fmt::format("{}: the connection broke: {}", place, detail), ""};
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+      return broke(place, detail);
     case CURLE_FILESIZE_EXCEEDED:
       return too_large(*exchange.request);
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -392,6 +398,12 @@ std::string shown_url(std::string_view text) {
 std::string endpoint_of(const UrlParts& parts) {
   return parts.port == 0 ? fmt::format("{}://{}", parts.scheme, parts.host)
                          : fmt::format("{}://{}:{}", parts.scheme, parts.host, parts.port);
+}
+
+bool passed_by_proxies(const std::string& host) {
+  return host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") ||
+         host == "[::1]" || host.starts_with("169.254.") || host.starts_with("[fe80:") ||
+         host == "[fd00:ec2::254]" || host == "[fd00:ec2::23]";  // AWS's of IPv6
 }
 
 std::string url_segment(std::string_view text) {

@@ -2,8 +2,9 @@
 //
 // An answer of any status is an answer: what 401 or 404 means is the caller's to say. An Error
 // means that no complete answer came. Certificates are always verified; a CA of one's own is given
-// with `ca_file`. The proxy variables of the environment are honoured, but never for loopback.
-// Whatever of a URL can be a secret (user:password@, the query) is in no error: shown_url().
+// with `ca_file`. The proxy variables of the environment are honoured, but never for loopback and
+// link-local addresses: passed_by_proxies(). Whatever of a URL can be a secret (user:password@, the
+// query) is in no error: shown_url().
 //
 // Life: make one HttpClient a process (or a source); send() as often as needed, connections are
 // kept open and used again. libcurl does the work behind this header.
@@ -17,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/operation.h"
 #include "base/secret.h"
 
@@ -29,14 +31,17 @@ struct HttpRequest {
   // Sent like `headers`; not together with follow_redirects: another host would be told.
   std::map<std::string, Secret> secret_headers = {};
   std::string body = {};
+  ByteView upload = {};   // sent instead of `body` when not empty; outlives the call
   std::string user = {};  // basic authentication when not empty
   Secret password = {};
   std::string ca_file = {};  // certificates to trust instead of the system's; "" = the system's
   bool follow_redirects = false;  // at most 5; from https only to https
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds timeout = std::chrono::minutes(2);  // of the whole exchange
-  std::chrono::nanoseconds stall = std::chrono::seconds(60);   // without a single byte
-  std::size_t max_body_bytes = 64u << 20;                      // of the answer
+  // An exchange that is slower than `slowest_bytes_per_s` for `stall` has ended.
+  std::chrono::nanoseconds stall = std::chrono::seconds(60);
+  std::size_t slowest_bytes_per_s = 1;
+  std::size_t max_body_bytes = 64u << 20;  // of the answer
 };
 
 struct HttpResponse {
@@ -78,6 +83,10 @@ Result<UrlParts> parse_url(std::string_view url);
 std::string shown_url(std::string_view url);
 // "https://host:port", always with the port.
 std::string endpoint_of(const UrlParts& parts);
+
+// Whether no proxy is ever asked for this host (of UrlParts): loopback, and the link-local
+// addresses where machines and containers are handed their credentials.
+bool passed_by_proxies(const std::string& host);
 
 // One segment of a path, or a value of a query, percent-encoded: "/" becomes "%2F".
 std::string url_segment(std::string_view text);

@@ -27,6 +27,8 @@ namespace {
 
 using Kind = Error::Kind;
 
+const std::string hang_up = "(the connection ends without a word)";
+
 // Answers each connection by `answer(request)`, the raw bytes; an empty answer leaves the client
 // waiting until the server goes.
 class ScriptedServer {
@@ -106,8 +108,10 @@ class ScriptedServer {
     const std::string answer = answer_(pending);
     pending.clear();
     if (answer.empty()) return;
-    EXPECT_EQ(write(fd, answer.data(), answer.size()), static_cast<ssize_t>(answer.size()));
-    if (answer.find("Connection: close") == std::string::npos) return;
+    if (answer != hang_up) {
+      EXPECT_EQ(write(fd, answer.data(), answer.size()), static_cast<ssize_t>(answer.size()));
+      if (answer.find("Connection: close") == std::string::npos) return;
+    }
     std::erase(open_, fd);
     close(fd);
   }
@@ -307,6 +311,18 @@ TEST_F(HttpTest, AProxyIsUsedForTheWorldAndNeverForLoopback) {
   EXPECT_EQ(inside->body, "direct");
 }
 
+TEST_F(HttpTest, WhereCredentialsAreHandedOutNoProxyIsAsked) {
+  for (const char* local :
+       {"http://127.0.0.1:1", "http://localhost", "http://[::1]", "http://169.254.169.254/latest",
+        "http://169.254.170.2/v2", "http://[fd00:ec2::254]", "http://[fe80::1]"}) {
+    EXPECT_TRUE(passed_by_proxies(parse_url(local)->host)) << local;
+  }
+  for (const char* far : {"http://169.253.0.1", "http://h.example.invalid", "http://[2001:db8::1]",
+                          "http://localhost.example.invalid"}) {
+    EXPECT_FALSE(passed_by_proxies(parse_url(far)->host)) << far;
+  }
+}
+
 TEST_F(HttpTest, ANameWithoutAddressIsUnavailable) {
   const auto failed = client->send(op, {.url = "http://no-such-host.invalid/"});
   ASSERT_FALSE(failed);
@@ -402,6 +418,16 @@ TEST_F(HttpTest, ACertificateIsTrustedOnlyWhenItsAuthorityIsGiven) {
   const auto missing = client->send(op, {.url = server.url(), .ca_file = "/nowhere/ca.pem"});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind, Kind::invalid) << missing.error().what;
+}
+
+// A server that is overwhelmed ends connections in the middle of the handshake (C2).
+TEST_F(HttpTest, AHandshakeThatBreaksOffIsUnavailable) {
+  ScriptedServer closing([](const std::string&) { return hang_up; });
+  const auto failed =
+      client->send(op, {.url = "https://127.0.0.1:" + std::to_string(closing.port()) + "/",
+                        .timeout = std::chrono::seconds(5)});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().kind, Kind::unavailable) << failed.error().what;
 }
 
 TEST_F(HttpTest, APlainServerBehindAnHttpsUrlIsNamed) {

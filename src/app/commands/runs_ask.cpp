@@ -1,0 +1,173 @@
+// `lifeboat runs approve|decline|pause|continue|cancel|skip|retry|undo|go-back|release`: what a
+// person asks of a run, from any machine, whoever drives it.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "app/commands/commands.h"
+#include "app/driving.h"
+#include "app/input_words.h"
+#include "app/operator_input.h"
+#include "journal/vault.h"
+#include "run/events.h"
+#include "run/follow.h"
+#include "run/sealed_values.h"
+#include "run/takeover.h"
+
+namespace lifeboat::app {
+namespace {
+
+// One of the things that can be asked.
+struct Asking {
+  const char* action;
+  const char* help;
+  bool of_step, needs_reason;
+  const char* example;
+};
+
+constexpr Asking askings[] = {
+    {"approve", "Approve a step that asks for it", true, false,
+     "lifeboat runs approve latest traffic --operator-key alice.pem"},
+    {"decline", "Decline a step that asks for approval: it fails", true, true,
+     "lifeboat runs decline latest traffic --reason 'not before noon'"},
+    {"pause", "Let nothing new start; what is at work goes on", false, false,
+     "lifeboat runs pause latest --reason 'customers are calling'"},
+    {"continue", "Let a paused run go on", false, false, "lifeboat runs continue latest"},
+    {"cancel", "Stop what is at work and end the run", false, true,
+     "lifeboat runs cancel latest --reason 'false alarm'"},
+    {"skip", "Leave a step out; what cannot do without it is left out too", true, true,
+     "lifeboat runs skip latest mails --reason 'the archive is enough'"},
+    {"retry", "Try a step again, with other inputs if need be", true, false,
+     "lifeboat runs retry latest database --input host=10.0.0.9"},
+    {"undo", "Undo one step, from what it found at first", true, false,
+     "lifeboat runs undo latest traffic"},
+    {"go-back", "Undo the whole run, in reverse", false, true,
+     "lifeboat runs go-back latest --reason 'the old platform is alive'"},
+    {"release", "Give your word that the drivers before are stopped", false, true,
+     "lifeboat runs release latest --reason 'the laptop is off'"},
+};
+
+constexpr auto answer_wait = std::chrono::seconds(12);
+constexpr auto look_every = std::chrono::milliseconds(300);
+
+struct Given {
+  std::string run, step, reason;
+  std::vector<std::string> inputs, input_files;
+};
+
+// The state as it will be when a driver has read what was asked before us.
+Result<run::RunState> with_pending(const Operation& op, repo::Repository& repository,
+                                   run::RunState state) {
+  constexpr std::size_t most = 1000;
+  TRY(const auto asked,
+      journal::requests_from(op, repository, state.pins.run, state.requests, most));
+  for (const journal::Request& request : asked) {
+    const auto verdict = run::judge(state, request, [](const std::string&) { return false; });
+    journal::Event event = run::event::request_taken(request, verdict);
+    event.time = op.clock->wall();
+    run::fold(state, event);
+  }
+  return state;
+}
+
+// Other inputs, typed as the plan declares them; secrets go to the vault of the run.
+Result<Value> other_inputs(const Operation& op, repo::Repository& repository,
+                           const run::RunState& state, const Given& given) {
+  if (given.inputs.empty() && given.input_files.empty()) return Value();
+  TRY(const Value words, read_input_words(op, state.pins.plan, given.inputs, given.input_files));
+  plan::Plan asked = state.pins.plan;
+  std::erase_if(asked.inputs,
+                [&](const plan::InputField& input) { return !words.has(input.name); });
+  TRY(const Value bound, plan::bind_inputs(asked, words));
+  journal::Vault vault(repository, state.pins.run, [](const std::string&) {});
+  return run::to_handles(bound, "inputs", [&](const std::string& name, const Secret& value) {
+    return vault.put(op, name, value);
+  });
+}
+
+// What became of the request; nothing when nobody has read it in time.
+Result<std::optional<run::Deed>> answer_to(const Operation& op, run::Follower& follower,
+                                           std::uint64_t number) {
+  const auto end = op.clock->boot() + answer_wait;
+  for (;;) {
+    TRY_DO(follower.news(op));
+    const auto& deeds = follower.state().deeds;
+    const auto deed = std::ranges::find(deeds, number, &run::Deed::request);
+    if (deed != deeds.end()) return std::optional(*deed);
+    const run::RunState& state = follower.state();
+    const bool driven = !state.end && !state.drivers.empty() && !state.drivers.back().left;
+    if (!driven || op.clock->boot() >= end) return std::optional<run::Deed>();
+    TRY_DO(op.pause(look_every));
+  }
+}
+
+tl::unexpected<Error> not_taken(const std::string& why) {
+  return fail(Error::Kind::conflict, "not taken: " + why, "nothing was changed",
+              Error::Code::refused);
+}
+
+Result<int> tell_answer(const Operation& op, Program& program, run::Follower& follower,
+                        std::uint64_t number, const std::string& what) {
+  TRY(const auto deed, answer_to(op, follower, number));
+  Value document;
+  document.set("request", number);
+  document.set("taken", deed.has_value());
+  Table table{.columns = {"REQUEST", "STATE"}, .rows = {}};
+  if (deed && !deed->accepted) return not_taken(printable(deed->why));
+  table.rows.push_back({what, deed ? "taken by the driver" : "waits for a driver"});
+  program.terminal().show("RunRequest", document, table);
+  if (!deed) {
+    program.terminal().say("Nobody drives the run now; whoever goes on with it reads this first: " +
+                           resume_command(program, follower.state().pins.run));
+  }
+  return 0;
+}
+
+Result<int> ask(const Operation& op, Program& program, const Asking& asking, const Given& given) {
+  TRY(Opened opened, program.open_repository(op));
+  repo::Repository& repository = *opened.repository;
+  TRY(const std::string name, find_run(op, repository, given.run));
+  TRY(const auto key, operator_key(op, program));
+  TRY(const auto follower, run::Follower::open(op, repository, name));
+  TRY(const run::RunState state, with_pending(op, repository, follower->state()));
+  if (state.recovered()) return not_taken("the run is done");
+  run::Request request{name, asking.action,         given.step, given.reason,
+                       {},   user_at_host(program), ""};
+  TRY(request.inputs, other_inputs(op, repository, state, given));
+  if (asking.of_step) request.subject = run::subject_of(state, given.step);
+  const auto written = run::written(request, key, program.clock().wall(), program.random());
+  const auto verdict = run::judge(state, written, [](const std::string&) { return false; });
+  if (!verdict.accepted()) return not_taken(printable(verdict.why));
+  TRY(const std::uint64_t number, journal::put_request(op, repository, name, written));
+  return tell_answer(op, program, *follower, number,
+                     std::string(asking.action) + (given.step.empty() ? "" : " " + given.step));
+}
+
+void add_asking(CLI::App& runs, Program& program, const Asking& asking) {
+  auto given = std::make_shared<Given>();
+  auto* command = runs.add_subcommand(asking.action, asking.help);
+  command->add_option("run", given->run, "as `runs list` shows it, or `latest`")->required();
+  if (asking.of_step) command->add_option("step", given->step, "step of its plan")->required();
+  command->add_option("--reason", given->reason, "for those who read the report")
+      ->required(asking.needs_reason);
+  if (std::string_view(asking.action) == "retry") {
+    command->add_option("--input", given->inputs, "NAME=VALUE: another value for an input");
+    command->add_option("--input-file", given->input_files,
+                        "NAME=PATH: the value is in this file, as for secrets it must be");
+  }
+  command->footer(fmt::format("Example:\n  {}", asking.example));
+  command->callback([&program, &asking, given] {
+    program.chosen = [&program, &asking, given](const Operation& op) {
+      return ask(op, program, asking, *given);
+    };
+  });
+}
+
+}  // namespace
+
+void add_runs_ask(CLI::App& runs, Program& program) {
+  for (const Asking& asking : askings) add_asking(runs, program, asking);
+}
+
+}  // namespace lifeboat::app

@@ -1,0 +1,253 @@
+// The chain of places against scripted answers; against moto's token service: store/s3_e2e.cpp.
+#include "client/aws/credentials.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/fake_clock.h"
+#include "base/temporary_folder.h"
+#include "client/process/test_launcher.h"
+
+namespace lifeboat::aws {
+namespace {
+
+using testing::HasSubstr;
+
+class ScriptedClient final : public HttpClient {
+ public:
+  std::function<Result<HttpResponse>(const HttpRequest&)> answer = [](const HttpRequest& request) {
+    return fail(Error::Kind::unavailable, request.url + " does not answer");
+  };
+  std::vector<HttpRequest> seen;
+  Result<HttpResponse> send(const Operation&, const HttpRequest& request) override {
+    seen.push_back(request);
+    if (!request.upload.empty()) seen.back().body = as_text(request.upload);  // a view, of a moment
+    seen.back().upload = {};
+    return answer(request);
+  }
+};
+
+HttpResponse response(int status, std::string body) {
+  HttpResponse made;
+  made.status = status;
+  made.body = std::move(body);
+  return made;
+}
+
+std::string sts_answer(const std::string& key, const std::string& until) {
+  return "<AssumeRoleResponse "
+         "xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>"
+         "<Credentials><AccessKeyId>" +
+         key +
+         "</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+         "<SessionToken>t</SessionToken><Expiration>" +
+         until + "</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+}
+
+class CredentialsTest : public testing::Test {
+ protected:
+  CredentialsTest() { set("HOME", home.path()); }
+  void set(const std::string& name, const std::string& value) { variables[name] = value; }
+  void write(const std::string& name, const std::string& text) {
+    std::filesystem::create_directories(home.path() + "/.aws");
+    std::ofstream(home.path() + "/.aws/" + name) << text;
+  }
+  Surroundings around() {
+    return {&http, &test_launcher(), &clock, [this](const std::string& name) {
+              const auto found = variables.find(name);
+              return found == variables.end() ? std::string() : found->second;
+            }};
+  }
+  Result<Credentials> get() { return find_credentials(around())->get(op); }
+  std::string key() {
+    const auto found = get();
+    return found ? found->access_key : found.error().what;
+  }
+
+  FakeClock clock;
+  Operation op{&clock};
+  TemporaryFolder home = *TemporaryFolder::make("aws");
+  std::map<std::string, std::string> variables = {{"AWS_EC2_METADATA_DISABLED", "true"}};
+  ScriptedClient http;
+};
+
+TEST_F(CredentialsTest, NoneAnywhereSaysWhereWasLooked) {
+  const auto none = get();
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, Error::Kind::denied);
+  EXPECT_THAT(none.error().what, HasSubstr("profile default"));
+}
+
+TEST_F(CredentialsTest, TheEnvironmentComesFirst) {
+  write("credentials", "[default]\naws_access_key_id=FILE\naws_secret_access_key=f\n");
+  EXPECT_EQ(key(), "FILE");
+  set("AWS_ACCESS_KEY_ID", "ENV");
+  EXPECT_THAT(key(), HasSubstr("only one of"));
+  set("AWS_SECRET_ACCESS_KEY", "e");
+  set("AWS_SESSION_TOKEN", "t");
+  EXPECT_EQ(get()->session_token.reveal(), "t");
+  EXPECT_EQ(key(), "ENV");
+}
+
+TEST_F(CredentialsTest, AProfileThatIsNotThereIsNamed) {
+  set("AWS_PROFILE", "ops");
+  EXPECT_THAT(key(), HasSubstr("there is no profile ops"));
+}
+
+TEST_F(CredentialsTest, AProfileTakesARoleOnWithTheKeysOfAnother) {
+  write("config",
+        "[profile ops]\nrole_arn=arn:aws:iam::1:role/ops\nsource_profile=default\n"
+        "external_id=x y\nregion=eu-west-1\n");
+  write("credentials", "[default]\naws_access_key_id=BASE\naws_secret_access_key=f\n");
+  set("AWS_PROFILE", "ops");
+  http.answer = [](const HttpRequest&) { return response(200, sts_answer("ROLE", "")); };
+  EXPECT_EQ(key(), "ROLE");
+  ASSERT_EQ(http.seen.size(), 1U);
+  EXPECT_EQ(http.seen[0].url, "https://sts.eu-west-1.amazonaws.com/");
+  EXPECT_THAT(http.seen[0].body, HasSubstr("ExternalId=x%20y"));
+  EXPECT_THAT(std::string(http.seen[0].secret_headers.at("authorization").reveal()),
+              HasSubstr("Credential=BASE/"));
+  http.answer = [](const HttpRequest&) {
+    return response(403,
+                    "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+                    "</ErrorResponse>");
+  };
+  EXPECT_THAT(key(), HasSubstr("role arn:aws:iam::1:role/ops: status 403 AccessDenied: no"));
+}
+
+TEST_F(CredentialsTest, ProfilesThatGoInACircleAreRefused) {
+  write("config",
+        "[profile a]\nrole_arn=x\nsource_profile=b\n[profile b]\nrole_arn=y\nsource_profile=a\n");
+  set("AWS_PROFILE", "a");
+  EXPECT_THAT(key(), HasSubstr("in a circle"));
+}
+
+TEST_F(CredentialsTest, SessionsOfSsoAndSecondFactorsAreRefusedByName) {
+  write("config", "[profile sso]\nsso_session=corp\n[profile mfa]\nrole_arn=x\nmfa_serial=y\n");
+  set("AWS_PROFILE", "sso");
+  EXPECT_THAT(key(), HasSubstr("sso login"));
+  set("AWS_PROFILE", "mfa");
+  EXPECT_THAT(key(), HasSubstr("second factor"));
+}
+
+TEST_F(CredentialsTest, AServiceAccountOfKubernetesShowsItsToken) {
+  const std::string file = home.path() + "/token";
+  std::ofstream(file) << "jwt-of-the-pod";
+  set("AWS_WEB_IDENTITY_TOKEN_FILE", file);
+  set("AWS_ROLE_ARN", "arn:aws:iam::1:role/backup");
+  http.answer = [](const HttpRequest&) { return response(200, sts_answer("POD", "")); };
+  EXPECT_EQ(key(), "POD");
+  EXPECT_THAT(http.seen[0].body, HasSubstr("WebIdentityToken=jwt-of-the-pod"));
+  EXPECT_TRUE(http.seen[0].secret_headers.empty());
+}
+
+TEST_F(CredentialsTest, APodsOwnRoleGoesBeforeTheDefaultProfileAndAfterANamedOne) {
+  std::ofstream(home.path() + "/token") << "jwt";
+  set("AWS_WEB_IDENTITY_TOKEN_FILE", home.path() + "/token");
+  set("AWS_ROLE_ARN", "arn:aws:iam::1:role/backup");
+  write("credentials",
+        "[default]\naws_access_key_id=FILE\naws_secret_access_key=f\n"
+        "[ops]\naws_access_key_id=OPS\naws_secret_access_key=f\n");
+  http.answer = [](const HttpRequest&) { return response(200, sts_answer("POD", "")); };
+  EXPECT_EQ(key(), "POD");
+  set("AWS_PROFILE", "ops");
+  EXPECT_EQ(key(), "OPS");
+}
+
+TEST_F(CredentialsTest, AProgramMayGiveThem) {
+  write("config",
+        "[default]\ncredential_process = printf '%s' "
+        "'{\"Version\":1,\"AccessKeyId\":\"TOLD\",\"SecretAccessKey\":\"s\"}'\n"
+        "[profile bad]\ncredential_process = echo hush\n"
+        "[profile gone]\ncredential_process = /nowhere/to/be/found\n");
+  EXPECT_EQ(key(), "TOLD");
+  set("AWS_PROFILE", "bad");
+  EXPECT_THAT(key(), HasSubstr("credential_process of profile bad printed no credentials"));
+  EXPECT_EQ(key().find("hush"), std::string::npos);
+  set("AWS_PROFILE", "gone");
+  EXPECT_THAT(key(), HasSubstr("credential_process of profile gone"));
+}
+
+TEST_F(CredentialsTest, TheTokenServiceIsAskedWhereAwsToolsAskIt) {
+  write("config",
+        "[default]\nrole_arn=arn:aws:iam::1:role/ops\ncredential_source=Environment\n"
+        "ca_bundle=/etc/corp.pem\nendpoint_url=https://aws.example.com:443/\n");
+  set("AWS_PROFILE", "default");
+  set("AWS_ACCESS_KEY_ID", "ENV");
+  set("AWS_SECRET_ACCESS_KEY", "e");
+  http.answer = [](const HttpRequest&) { return response(200, sts_answer("ROLE", "")); };
+  EXPECT_EQ(key(), "ENV") << "keys of the environment come before any profile";
+  ASSERT_TRUE(http.seen.empty());
+  write("config",
+        "[default]\nrole_arn=arn:aws:iam::1:role/ops\nsource_profile=keys\n"
+        "ca_bundle=/etc/corp.pem\nendpoint_url=https://aws.example.com:443/\n"
+        "[profile keys]\naws_access_key_id=BASE\naws_secret_access_key=f\n");
+  set("AWS_ACCESS_KEY_ID", "");
+  set("AWS_SECRET_ACCESS_KEY", "");
+  EXPECT_EQ(key(), "ROLE");
+  ASSERT_EQ(http.seen.size(), 1U);
+  EXPECT_EQ(http.seen[0].url, "https://aws.example.com/");
+  EXPECT_EQ(http.seen[0].ca_file, "/etc/corp.pem");
+}
+
+TEST_F(CredentialsTest, AContainerIsAskedOnlyWhereNobodyElseListens) {
+  set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://metadata.example/creds");
+  EXPECT_THAT(key(), HasSubstr("without encryption"));
+  EXPECT_TRUE(http.seen.empty());
+  set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/creds");
+  set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hush");
+  http.answer = [](const HttpRequest&) {
+    return response(200, R"({"AccessKeyId":"BOX","SecretAccessKey":"s","Token":"t"})");
+  };
+  EXPECT_EQ(key(), "BOX");
+  EXPECT_EQ(http.seen[0].secret_headers.at("authorization").reveal(), "hush");
+}
+
+TEST_F(CredentialsTest, AnInstanceIsAskedBySecondVersion) {
+  set("AWS_EC2_METADATA_DISABLED", "");
+  set("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1");
+  http.answer = [](const HttpRequest& request) -> Result<HttpResponse> {
+    if (request.method == "PUT") return response(200, "imds-token");
+    EXPECT_EQ(request.secret_headers.at("x-aws-ec2-metadata-token").reveal(), "imds-token");
+    if (request.url.ends_with("/security-credentials/")) return response(200, "backup-role\n");
+    EXPECT_TRUE(request.url.ends_with("/backup-role"));
+    return response(200, R"({"AccessKeyId":"VM","SecretAccessKey":"s","Token":"t"})");
+  };
+  EXPECT_EQ(key(), "VM");
+}
+
+TEST_F(CredentialsTest, TheyAreRenewedBeforeTheyEndAndAfterARefusal) {
+  set("AWS_WEB_IDENTITY_TOKEN_FILE", home.path() + "/token");
+  set("AWS_ROLE_ARN", "arn:aws:iam::1:role/backup");
+  std::ofstream(home.path() + "/token") << "jwt";
+  int asked = 0;
+  http.answer = [&](const HttpRequest&) {
+    const WallTime until{clock.wall().ns + 3'600'000'000'000};
+    return response(200, sts_answer("KEY" + std::to_string(++asked), rfc3339(until)));
+  };
+  const auto source = find_credentials(around());
+  EXPECT_EQ(source->get(op)->access_key, "KEY1");
+  clock.advance(std::chrono::minutes(50));
+  EXPECT_EQ(source->get(op)->access_key, "KEY1");
+  clock.advance(std::chrono::minutes(6));
+  EXPECT_EQ(source->get(op)->access_key, "KEY2");
+  source->forget("KEY1");  // somebody who comes late with what was renewed long ago
+  EXPECT_EQ(source->get(op)->access_key, "KEY2");
+  source->forget("KEY2");
+  EXPECT_EQ(source->get(op)->access_key, "KEY3");
+  // Nobody answers for a while: what is known is good to its end.
+  http.answer = [](const HttpRequest&) { return fail(Error::Kind::unavailable, "away"); };
+  http.seen.clear();
+  clock.advance(std::chrono::minutes(57));
+  EXPECT_EQ(source->get(op)->access_key, "KEY3");
+  EXPECT_EQ(source->get(op)->access_key, "KEY3");
+  EXPECT_EQ(http.seen.size(), 1U) << "not with every request";
+  clock.advance(std::chrono::minutes(5));
+  EXPECT_FALSE(source->get(op));
+}
+
+}  // namespace
+}  // namespace lifeboat::aws

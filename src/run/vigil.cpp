@@ -1,0 +1,83 @@
+#include "run/vigil.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "journal/heartbeat.h"
+
+namespace lifeboat::run {
+namespace {
+
+constexpr int periods_without_a_beat = 2;
+constexpr std::chrono::nanoseconds look_every = std::chrono::seconds(1);
+
+}  // namespace
+
+Vigil::Vigil(const EngineSetup& setup, journal::Journal& journal, Duties duties)
+    : setup_(setup),
+      journal_(journal),
+      duties_(std::move(duties)),
+      confirmed_(setup.around.clock->boot()) {
+  if (setup_.heartbeat_period.count() == 0) return;
+  thread_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+}
+
+Vigil::~Vigil() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+void Vigil::watch(const std::stop_token& stop) {
+  const Clock& clock = *setup_.around.clock;
+  const Operation op{&clock, stop};
+  journal::Heart heart(*setup_.repository, journal_.run(), setup_.driver);
+  while (!stop.stop_requested()) {
+    const auto due = clock.boot() + setup_.heartbeat_period;
+    const auto beaten = heart.beat(op.within(setup_.heartbeat_period * periods_without_a_beat));
+    if (lost_the_lease(op) || too_long_silent(beaten)) return;
+    while (!stop.stop_requested() && clock.boot() < due) {
+      // A look that fails is made up for by the next one; that the journal cannot be written is for
+      // the vigil itself to find out.
+      const auto read = duties_.read(op);
+      if (!read && read.error().effective_code() == Error::Code::lease_held) {
+        return duties_.halt(read.error());
+      }
+      const auto left = std::max<std::chrono::nanoseconds>(due - clock.boot(), {});
+      if (!op.pause(std::min(look_every, left))) break;
+    }
+  }
+  const auto stopped = heart.stop(Operation{&clock});
+  static_cast<void>(stopped);  // nothing but liveness hangs on it
+}
+
+bool Vigil::lost_the_lease(const Operation& op) {
+  const auto lease = journal_.prove_lease(op);
+  if (lease || lease.error().effective_code() != Error::Code::lease_held) return false;
+  duties_.halt(lease.error());
+  return true;
+}
+
+bool Vigil::too_long_silent(const Result<void>& beaten) {
+  const auto now = setup_.around.clock->boot();
+  if (beaten) {
+    confirmed_ = now;
+    return false;
+  }
+  if (now - confirmed_ < setup_.heartbeat_period * periods_without_a_beat) return false;
+  if (beaten.error().kind == Error::Kind::cancelled &&
+      beaten.error().effective_code() != Error::Code::timeout) {
+    return false;  // we are asked to end
+  }
+  Error error = beaten.error();
+  error.kind = Error::Kind::unavailable;
+  error.code = Error::Code::unreachable;
+  error.what = fmt::format("no sign of life could be left for {}: {}",
+                           human_duration(now - confirmed_), beaten.error().what);
+  error.hint = "others could take this driver for dead; what was at work was stopped";
+  duties_.halt(std::move(error));
+  return true;
+}
+
+}  // namespace lifeboat::run
