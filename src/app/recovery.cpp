@@ -47,7 +47,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare_resume(const Operation& op, 
   auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
   TRY(const run::Outcome begun, run::read_run(op, made->repository(), run));
   made->pins_ = begun.state.pins;
-  made->begun_ = begun.state.view();
+  made->begun_ = begun.state.view(program.clock().wall());
   const auto bundle = from_hex(made->pins_.bundle);
   TRY_DO(made->read_bundle(op, bundle ? Id::from(*bundle) : std::nullopt));
   made->fill_world();
