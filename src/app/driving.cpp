@@ -72,8 +72,10 @@ std::string resume_command(const Program& program, const std::string& run) {
   return command;
 }
 
-Result<int> tell_end(Program& program, const run::Outcome& outcome, const std::string& file) {
-  const run::Report report = run::make_report(outcome);
+Result<int> tell_end(Program& program, const run::Outcome& outcome, const std::string& file,
+                     const plan::Expectations& expectations) {
+  run::Report report = run::make_report(outcome);
+  run::add_expectations(report, expectations);
   Terminal& terminal = program.terminal();
   terminal.end_progress();
   if (terminal.output() == Output::json) {
@@ -98,22 +100,46 @@ Result<int> tell_end(Program& program, const run::Outcome& outcome, const std::s
   return exit_status(report.outcome == "partial" ? Error::Code::partial : Error::Code::general);
 }
 
+void tell_time(const Operation& op, Program& program, Recovery& recovery, RunWatch& watch) {
+  const run::Learned& learned = recovery.learn(op);
+  const std::size_t lost = learned.unreadable;
+  if (learned.runs > 0 || lost > 0) {
+    program.terminal().say(
+        fmt::format("expected times: {} of {} steps measured in {} earlier {}{}{}", learned.learned,
+                    learned.steps.size(), learned.runs, learned.runs == 1 ? "run" : "runs",
+                    lost > 0 ? fmt::format(", {} more cannot be read", lost) : "",
+                    learned.in_time ? "" : ", older ones not read: that takes too long"));
+  }
+  watch.tell_time(recovery.outlook(), program.clock(), recovery.pins().origin.time);
+}
+
 Result<std::string> named_run(const Operation& op, Program& program, const std::string& word) {
   if (word != "latest") return word;
   TRY(Opened opened, program.open_repository(op));
   return find_run(op, *opened.repository, word);
 }
 
+namespace {
+
+// The watch has ended, and tells nothing more, when this answers.
+Result<run::Outcome> watched_resume(const Operation& op, Program& program, Recovery& recovery,
+                                    const HowToGoOn& how) {
+  RunWatch watch(program.terminal());
+  tell_time(op, program, recovery, watch);
+  run::EngineSetup setup = recovery.setup(watch);
+  setup.take_over = how.take_over;
+  return run::resume(op, setup, recovery.pins().run);
+}
+
+}  // namespace
+
 Result<int> resume_run(const Operation& op, Program& program, const std::string& run,
                        const HowToGoOn& how) {
   TRY(const auto recovery, how.replan ? Recovery::prepare_replan(op, program, run, how.changed)
                                       : Recovery::prepare_resume(op, program, run));
   if (how.replan) TRY_DO(agree(program, *recovery, how));
-  RunWatch watch(program.terminal());
-  run::EngineSetup setup = recovery->setup(watch);
-  setup.take_over = how.take_over;
-  TRY(const run::Outcome outcome, run::resume(op, setup, run));
-  return tell_end(program, outcome, how.report);
+  TRY(const run::Outcome outcome, watched_resume(op, program, *recovery, how));
+  return tell_end(program, outcome, how.report, recovery->learned().steps);
 }
 
 }  // namespace lifeboat::app

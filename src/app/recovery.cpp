@@ -15,6 +15,13 @@
 #include "run/takeover.h"
 
 namespace lifeboat::app {
+namespace {
+
+// Nobody waits longer for an expectation, when the platform is down.
+constexpr auto learning_at_most = std::chrono::seconds(5);
+
+}  // namespace
+
 Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program& program,
                                                     const RecoveryRequest& request) {
   TRY(Opened opened, program.open_repository(op));
@@ -43,6 +50,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare_resume(const Operation& op, 
   auto made = std::make_unique<Recovery>(program, std::move(opened), std::move(folder));
   TRY(const run::Outcome begun, run::read_run(op, made->repository(), run));
   made->pins_ = begun.state.pins;
+  made->begun_ = begun.state.view(program.clock().wall());
   const auto bundle = from_hex(made->pins_.bundle);
   TRY_DO(made->read_bundle(op, bundle ? Id::from(*bundle) : std::nullopt));
   if (!program.options.config.empty()) {  // only for the secrets that lie beside it
@@ -256,8 +264,23 @@ run::EngineSetup Recovery::setup(run::Observer& observer) {
   setup.replan = replan_ ? &*replan_ : nullptr;
   setup.repository = opened_.repository.get();
   setup.driver = run::this_driver(program_.random());
+  setup.expectations = learned_.steps;
   setup.waits_for_people = !program_.options.no_input;
   return setup;
+}
+
+const run::Learned& Recovery::learn(const Operation& op) {
+  learned_ = run::learn(op.within(learning_at_most), repository(), pins_.plan, types_, pins_.run);
+  return learned_;
+}
+
+run::OutlookGround Recovery::outlook() const {
+  run::OutlookGround ground{&pins_.plan, learned_.steps, begun_, pins_.objectives.rto,
+                            run::EngineSetup().running_at_most};
+  // A resumed run tries again what failed, and what was skipped because of it.
+  std::erase_if(ground.view.phases,
+                [](const auto& entry) { return entry.second != plan::StepPhase::done; });
+  return ground;
 }
 
 }  // namespace lifeboat::app

@@ -14,6 +14,8 @@
 #include "app/program.h"
 #include "base/temporary_folder.h"
 #include "run/engine.h"
+#include "run/expectation.h"
+#include "run/outlook.h"
 #include "run/replan.h"
 #include "steps/restore/restore_step.h"
 
@@ -61,6 +63,12 @@ class Recovery {
   // What becomes of each step.
   const std::vector<run::StepFate>& fates() const { return fates_; }
   run::EngineSetup setup(run::Observer& observer);
+  // Learns from earlier runs how long the steps take, within a few seconds; what could not be
+  // learned is assumed.
+  const run::Learned& learn(const Operation& op);
+  const run::Learned& learned() const { return learned_; }
+  // For a watch, after learn().
+  run::OutlookGround outlook() const;
 
  private:
   Result<void> read_bundle(const Operation& op, const std::optional<Id>& bundle);
@@ -89,6 +97,8 @@ class Recovery {
   std::optional<run::Replan> replan_;
   std::vector<run::StepFate> fates_;
   std::string secret_directory_;  // "" = that of the bundle
+  plan::RunView begun_;  // of a resumed run
+  run::Learned learned_;
 };
 
 }  // namespace lifeboat::app

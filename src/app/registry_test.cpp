@@ -41,6 +41,14 @@ class Registry : public testing::Test {
   platform::Vocabulary words_;
 };
 
+TEST_F(Registry, WhatAStepUsuallyTakesIsARange) {
+  for (const auto& [name, type] : steps_.all()) {
+    EXPECT_GT(type.usually.low.count(), 0) << name;
+    EXPECT_LE(type.usually.low, type.usually.likely) << name;
+    EXPECT_LT(type.usually.likely, type.usually.high) << name;
+  }
+}
+
 void expect_documented(const Record& record, const std::string& what) {
   EXPECT_FALSE(record.help.empty()) << what;
   for (const Field& field : record.fields) {

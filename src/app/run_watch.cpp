@@ -5,9 +5,64 @@
 #include "base/bytes.h"
 
 namespace lifeboat::app {
+namespace {
+
+constexpr auto time_shown_every = std::chrono::seconds(1);
+
+}  // namespace
+
+void RunWatch::tell_time(run::OutlookGround ground, const Clock& clock, WallTime t0) {
+  MutexLock lock(mutex_);
+  const std::chrono::nanoseconds gone(clock.wall().ns - t0.ns);
+  time_.emplace(Time{run::Outlook(std::move(ground)), clock,
+                     std::max(gone, std::chrono::nanoseconds{}), clock.boot(), std::nullopt});
+}
+
+// The time as it is now: where it stands, or in a line of its own when it is news.
+void RunWatch::show_time() {
+  std::string line;
+  bool news = false;
+  {
+    MutexLock lock(mutex_);
+    if (!time_) return;
+    const auto now = time_->clock.boot();
+    const auto left = time_->outlook.look(now, time_->gone_before + (now - time_->since));
+    line = "  time    " + printable(run::text(left, time_->outlook.rto()));
+    news = !time_->told || run::changed_much(*time_->told, left);
+    if (news) time_->told = left;
+  }
+  if (!terminal_.standing(line) && news) terminal_.say(line);
+}
+
+void RunWatch::begun(const std::string& step) {
+  bool first = false;
+  const Clock* clock = nullptr;
+  {
+    MutexLock lock(mutex_);
+    first = !begun_;
+    begun_ = true;
+    if (time_) {
+      clock = &time_->clock;
+      time_->outlook.started(step, clock->boot());
+    }
+  }
+  if (!first) return;
+  if (!once_begun_.empty()) terminal_.say(once_begun_);
+  if (clock == nullptr) return;
+  ticking_ = std::jthread([this, clock](const std::stop_token& stop) {
+    const Operation op{clock, stop};
+    do show_time();
+    while (op.pause(time_shown_every));
+  });
+}
+
+void RunWatch::ended(const std::string& step, plan::StepPhase phase) {
+  MutexLock lock(mutex_);
+  if (time_) time_->outlook.ended(step, phase);
+}
 
 void RunWatch::step_started(const std::string& step, std::uint64_t generation) {
-  if (!begun_.exchange(true) && !once_begun_.empty()) terminal_.say(once_begun_);
+  begun(step);
   terminal_.say(generation > 1 ? fmt::format("  start   {} (attempt {})", step, generation)
                                : "  start   " + step);
 }
@@ -18,17 +73,20 @@ void RunWatch::step_progress(const std::string& step, std::uint64_t done, std::u
 }
 
 void RunWatch::step_done(const std::string& step, std::string_view summary) {
+  ended(step, plan::StepPhase::done);
   terminal_.say(
       fmt::format("  {}    {}  {}", terminal_.toned("done", Tone::good), step, printable(summary)));
 }
 
 void RunWatch::step_failed(const std::string& step, const Error& error) {
+  ended(step, plan::StepPhase::failed);
   terminal_.say(fmt::format("  {}  {}: {}", terminal_.toned("FAILED", Tone::bad), step,
                             printable(error.what)));
   if (!error.hint.empty()) terminal_.say("          next: " + printable(error.hint));
 }
 
 void RunWatch::step_skipped(const std::string& step, const std::string& needs) {
+  ended(step, plan::StepPhase::skipped);
   terminal_.say(fmt::format("  skipped {} (it needs {})", step, needs));
 }
 

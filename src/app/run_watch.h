@@ -1,13 +1,21 @@
 // app/run_watch.h - A run as the person at the terminal sees it, step by step.
 //
 // One line whenever a step begins, ends or fails; between them the progress of the step that told
-// last. Threads: as run::Observer.
+// last. With an outlook also the time: how much is gone, how much is left as a range, and whether
+// that is within the objective; on a terminal as a line that stands, elsewhere as a line at the
+// beginning and whenever it has changed much.
+//
+// Threads: as run::Observer; one of its own from the first step on, which ends with it.
 #pragma once
 
-#include <atomic>
+#include <optional>
+#include <thread>
 
 #include "app/terminal.h"
+#include "base/mutex.h"
+#include "base/operation.h"
 #include "run/observer.h"
+#include "run/outlook.h"
 
 namespace lifeboat::app {
 
@@ -16,6 +24,9 @@ class RunWatch final : public run::Observer {
   // `once_begun` is said when the first step begins: from then on the run exists.
   explicit RunWatch(Terminal& terminal, std::string once_begun = {})
       : terminal_(terminal), once_begun_(std::move(once_begun)) {}
+  // From now on with the time that is left. `clock` outlives us.  Before the run.
+  void tell_time(run::OutlookGround ground, const Clock& clock, WallTime t0);
+
   void step_started(const std::string& step, std::uint64_t generation) override;
   void step_progress(const std::string& step, std::uint64_t done, std::uint64_t total,
                      std::string_view unit) override;
@@ -29,9 +40,24 @@ class RunWatch final : public run::Observer {
   void remark(std::string_view text) override;
 
  private:
+  // What happens to the outlook, and when.
+  struct Time {
+    run::Outlook outlook;
+    const Clock& clock;
+    std::chrono::nanoseconds gone_before{}, since{};  // T0 to the begin of the watch, and that
+    std::optional<run::TimeLeft> told;                // in a line of its own
+  };
+
+  void ended(const std::string& step, plan::StepPhase phase);
+  void begun(const std::string& step);
+  void show_time();
+
   Terminal& terminal_;
   const std::string once_begun_;
-  std::atomic<bool> begun_ = false;
+  Mutex mutex_;
+  bool begun_ GUARDED_BY(mutex_) = false;
+  std::optional<Time> time_ GUARDED_BY(mutex_);
+  std::jthread ticking_;  // last: it uses all of the above
 };
 
 }  // namespace lifeboat::app

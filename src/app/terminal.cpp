@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <iostream>
 
 #include "base/bytes.h"
+#include "run/text.h"
 #include "schema/json.h"
 
 namespace lifeboat::app {
@@ -22,6 +24,16 @@ using namespace std::chrono_literals;
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+// How long progress is news, beside what stands.
+constexpr auto progress_fresh = 2s;
+
+// A line that is drawn again must not be broken into two.
+std::size_t columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 100U;
 }
 
 std::string render(const Table& table) {
@@ -85,6 +97,8 @@ void Terminal::say(std::string_view line) {
   MutexLock lock(mutex_);
   clear_line();
   std::cerr << line << "\n";
+  progress_.clear();
+  if (!standing_.empty()) draw();
 }
 
 void Terminal::error(const Error& error) {
@@ -134,8 +148,9 @@ void Terminal::progress(std::string_view what, std::uint64_t done, std::uint64_t
     }
   }
   if (redraws_) {
-    std::cerr << "\r\033[K" << line << std::flush;
-    line_open_ = true;
+    progress_ = std::move(line);
+    progress_drawn_ = now;
+    draw();
   } else {
     std::cerr << line << "\n";
   }
@@ -145,6 +160,23 @@ void Terminal::end_progress() {
   MutexLock lock(mutex_);
   clear_line();
   shown_.clear();
+  standing_.clear();
+}
+
+bool Terminal::standing(std::string_view line) {
+  if (!redraws_ || quiet_ || output_ == Output::json) return false;
+  MutexLock lock(mutex_);
+  standing_ = printable(line);
+  draw();
+  return true;
+}
+
+void Terminal::draw() {
+  const bool fresh = !progress_.empty() && clock_.boot() - progress_drawn_ < progress_fresh;
+  std::string line = fresh ? progress_ : standing_;
+  if (fresh && !standing_.empty()) line += "  |" + standing_;
+  std::cerr << "\r\033[K" << run::cut(line, columns()) << std::flush;
+  line_open_ = true;
 }
 
 void Terminal::clear_line() {

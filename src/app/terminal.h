@@ -50,6 +50,9 @@ class Terminal {
   // unknown). Bytes are units unless said otherwise.
   void progress(std::string_view what, std::uint64_t done, std::uint64_t total);
   void end_progress();
+  // A line that stands below what is said, drawn again whenever it changes, and behind the progress
+  // of a moment ago. Answers false where lines cannot be drawn again: nothing was shown then.
+  bool standing(std::string_view line);
 
   // Coloured if the channel it is meant for is a terminal that shows colours.
   std::string toned(std::string_view text, Tone tone, Channel channel = Channel::talk) const;
@@ -60,6 +63,7 @@ class Terminal {
 
  private:
   void clear_line() REQUIRES(mutex_);
+  void draw() REQUIRES(mutex_);
   Result<void> wait_for_answer();
 
   struct Shown {  // of one thing whose progress is told
@@ -73,6 +77,8 @@ class Terminal {
   bool redraws_ = false;  // the progress line: on a terminal that can
   Mutex mutex_;
   bool line_open_ GUARDED_BY(mutex_) = false;
+  std::string standing_ GUARDED_BY(mutex_), progress_ GUARDED_BY(mutex_);
+  std::chrono::nanoseconds progress_drawn_ GUARDED_BY(mutex_){0};
   std::map<std::string, Shown, std::less<>> shown_ GUARDED_BY(mutex_);
 };
 

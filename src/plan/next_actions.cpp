@@ -5,26 +5,6 @@
 namespace lifeboat::plan {
 namespace {
 
-// How one step stands to one of its dependants.
-enum class Edge { open, holds, lost };
-
-Edge edge(const StepNode& from, StepPhase phase, bool needed) {
-  switch (phase) {
-    case StepPhase::done:
-      return Edge::open;
-    case StepPhase::skipped:
-      return needed ? Edge::lost : Edge::open;
-    case StepPhase::failed:
-      if (from.on_failure != OnFailure::go_on) return Edge::holds;
-      return needed ? Edge::lost : Edge::open;
-    case StepPhase::waiting:
-    case StepPhase::running:
-    case StepPhase::undone:
-      return Edge::holds;
-  }
-  return Edge::holds;
-}
-
 bool needs(const StepNode& step, const std::string& dependency) {
   return std::find(step.needs.begin(), step.needs.end(), dependency) != step.needs.end();
 }
@@ -41,13 +21,13 @@ Stand stand_of(const StepNode& step, const Index& index, const RunView& view) {
   for (const std::string& dependency : step.after) {
     const auto found = index.find(dependency);
     if (found == index.end()) continue;
-    switch (edge(*found->second, view.phase(dependency), needs(step, dependency))) {
-      case Edge::open:
+    switch (passage(*found->second, view.phase(dependency), needs(step, dependency))) {
+      case Passage::open:
         break;
-      case Edge::holds:
+      case Passage::holds:
         stand.holders.push_back(dependency);
         break;
-      case Edge::lost:
+      case Passage::lost:
         if (stand.lost.empty()) stand.lost = dependency;
         break;
     }
@@ -115,6 +95,23 @@ std::string_view phase_name(StepPhase phase) {
 StepPhase RunView::phase(const std::string& step) const {
   const auto found = phases.find(step);
   return found == phases.end() ? StepPhase::waiting : found->second;
+}
+
+Passage passage(const StepNode& from, StepPhase phase, bool needed) {
+  switch (phase) {
+    case StepPhase::done:
+      return Passage::open;
+    case StepPhase::skipped:
+      return needed ? Passage::lost : Passage::open;
+    case StepPhase::failed:
+      if (from.on_failure != OnFailure::go_on) return Passage::holds;
+      return needed ? Passage::lost : Passage::open;
+    case StepPhase::waiting:
+    case StepPhase::running:
+    case StepPhase::undone:
+      return Passage::holds;
+  }
+  return Passage::holds;
 }
 
 NextActions next_actions(const Plan& plan, const RunView& view) {

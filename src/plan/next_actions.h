@@ -1,8 +1,9 @@
 // plan/next_actions.h - What may happen next in a run: a pure function of plan and step phases.
 //
-// The engine keeps the phases (from the journal), asks next_actions() after every change, starts
-// what is listed, marks what is to be skipped, and asks again. There is no other place that decides
-// what runs when, so dry run, resume and the report cannot drift from the engine.
+// The engine keeps the phases (from the journal), asks after every change, starts what is listed,
+// marks what is to be skipped, and asks again. There is no other place that decides what runs when,
+// so dry run, resume and the report cannot drift from the engine. The engine itself asks a Frontier
+// (plan/frontier.h): the same answers, kept up to date at the cost of what changed.
 //
 // Rules: everything that waits for nothing starts at once. A failed step holds back by its
 // `on_failure`: pause - its dependants wait, the rest goes on; stop - nothing new starts at all;
@@ -26,6 +27,11 @@ namespace lifeboat::plan {
 
 enum class StepPhase { waiting, running, done, failed, skipped, undone };
 std::string_view phase_name(StepPhase phase);
+
+// How a step stands to one that waits for it, by its own phase. `needed`: the other cannot do
+// without its output.
+enum class Passage { open, holds, lost };
+Passage passage(const StepNode& from, StepPhase phase, bool needed);
 
 // Phases by step name; a step that is not named waits.
 struct RunView {

@@ -7,6 +7,8 @@
 
 #include <set>
 
+#include "plan/random_plan.h"
+
 namespace lifeboat::plan {
 namespace {
 
@@ -91,22 +93,6 @@ TEST(CriticalPath, IsTheLongestChain) {
   EXPECT_THAT(path, ElementsAre("net", "mail"));
   EXPECT_THAT(critical_path(sample(), {{"app", seconds(20)}}), ElementsAre("net", "db", "app"));
   EXPECT_THAT(critical_path(Plan{}, {}), IsEmpty());
-}
-
-Plan random_plan() {
-  Plan plan;
-  const int size = *rc::gen::inRange(1, 15);
-  for (int i = 0; i < size; ++i) {
-    StepNode step = node("s" + std::to_string(i), {});
-    for (int j = 0; j < i; ++j) {
-      if (*rc::gen::inRange(0, 3) != 0) continue;
-      step.after.push_back("s" + std::to_string(j));
-      if (*rc::gen::arbitrary<bool>()) step.needs.push_back(step.after.back());
-    }
-    step.on_failure = *rc::gen::element(OnFailure::pause, OnFailure::stop, OnFailure::go_on);
-    plan.steps.push_back(std::move(step));
-  }
-  return plan;
 }
 
 // Plays a run with random outcomes: whatever happens, it ends, and no rule is broken on the way.

@@ -20,6 +20,7 @@
 
 #include "base/operation.h"
 #include "base/secret.h"
+#include "plan/expectation.h"
 #include "schema/fields.h"
 #include "schema/value.h"
 
@@ -121,6 +122,8 @@ struct StepType {
   std::string outputs_field;
   std::vector<std::string> secret_outputs;  // tainted whatever they hold
   Fence fence = Fence::none;
+  // How long one usually takes: assumed until runs have taught better (run/expectation.h).
+  DurationRange usually{std::chrono::seconds(2), std::chrono::seconds(30), std::chrono::minutes(5)};
   // Endpoints and identities that it may change ("postgresql://10.0.0.7:5432/shop"): for guards,
   // dry run and drills. Empty: it changes nothing.
   std::function<std::vector<std::string>(const Value& config)> effects;

@@ -4,6 +4,7 @@
 
 #include "journal/heartbeat.h"
 #include "journal/requests.h"
+#include "plan/schedule.h"
 #include "run/events.h"
 #include "run/step_life.h"
 #include "run/vigil.h"
@@ -13,6 +14,10 @@ namespace {
 
 constexpr std::size_t requests_at_once = 100;
 
+plan::Times urgency(const EngineSetup& setup, const plan::Plan& plan, const plan::Graph& graph) {
+  return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Pace::usual));
+}
+
 }  // namespace
 
 Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger,
@@ -21,6 +26,8 @@ Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger
       journal_(journal),
       ledger_(ledger),
       plan_(ledger.pins().plan),
+      graph_(plan_),
+      frontier_(plan_, graph_, urgency(setup, plan_, graph_)),
       faults_(std::move(faults)) {}
 
 std::optional<Error> Drive::run(const Operation& op) {
@@ -34,6 +41,7 @@ std::optional<Error> Drive::run(const Operation& op) {
     for (;;) {
       start_ready(op);
       if (running_.empty() && !stays(op)) break;
+      setup_.around.observer->at_work(running_.size());
       wait_for_news();
     }
   }
@@ -48,25 +56,53 @@ plan::RunView Drive::view() const {
   return view;
 }
 
+// A step whose thread has not ended yet counts as running, whatever the ledger says of it.
+void Drive::heed(const std::string& step, plan::StepPhase phase) {
+  const auto place = graph_.place(step);
+  if (place && !running_.contains(step)) frontier_.set(*place, phase);
+}
+
+void Drive::heed(const Changes& changes) {
+  for (const auto& [step, phase] : changes.view.phases) heed(step, phase);
+  frontier_.hold(changes.view);
+  if (changes.whole) undoing_ = !changes.view.to_undo.empty();
+}
+
 void Drive::start_ready(const Operation& op) {
-  for (;;) {
-    {
-      MutexLock lock(mutex_);
-      if (stopping_) return;
-    }
-    const auto actions = plan::next_actions(plan_, view());
-    for (const auto& [step, needs] : actions.skip) {
-      ledger_.note(event::skipped(step, needs));
-      setup_.around.observer->step_skipped(step, needs);
-    }
-    for (const auto& [names, way] :
-         {std::pair(&actions.undo, Way::back), std::pair(&actions.start, Way::forward)}) {
-      for (const std::string& name : *names) {
-        if (running_.size() < setup_.running_at_most) start(op, *plan_.find(name), way);
-      }
-    }
-    tell_who_is_awaited(actions.awaits);
-    if (actions.skip.empty()) return;
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return;
+  }
+  heed(ledger_.take_changes());
+  skip_lost();
+  if (undoing_) undo_ready(op);
+  while (running_.size() < setup_.running_at_most) {
+    const auto next = frontier_.to_start();
+    if (!next) break;
+    start(op, plan_.steps[*next], Way::forward);
+    frontier_.set(*next, plan::StepPhase::running);
+  }
+  tell_who_is_awaited(frontier_.awaits());
+}
+
+void Drive::skip_lost() {
+  while (const auto lost = frontier_.to_skip()) {
+    const std::string &step = plan_.steps[lost->step].name, &needs = plan_.steps[lost->needs].name;
+    ledger_.note(event::skipped(step, needs));
+    setup_.around.observer->step_skipped(step, needs);
+    frontier_.set(lost->step, plan::StepPhase::skipped);
+  }
+}
+
+// Looks at the whole plan each time: a person asked for it, and few steps are undone at once.
+void Drive::undo_ready(const Operation& op) {
+  const plan::RunView now = view();
+  undoing_ = !now.to_undo.empty();
+  for (const std::string& name : plan::next_actions(plan_, now).undo) {
+    if (running_.size() >= setup_.running_at_most) return;
+    const std::size_t step = *graph_.place(name);
+    start(op, plan_.steps[step], Way::back);
+    frontier_.set(step, plan::StepPhase::running);
   }
 }
 
@@ -89,12 +125,13 @@ void Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
   });
 }
 
-void Drive::tell_who_is_awaited(const std::vector<std::string>& steps) {
-  for (const std::string& name : steps) {
+void Drive::tell_who_is_awaited(const std::vector<std::size_t>& steps) {
+  for (const std::size_t place : steps) {
+    const plan::StepNode& node = plan_.steps[place];
+    const std::string& name = node.name;
     if (!told_.insert(name).second) continue;
     const StepState step = ledger_.step(name);
     if (step.awaits.ns == 0) ledger_.note(event::awaits(name));
-    const plan::StepNode& node = *plan_.find(name);
     setup_.around.observer->step_awaits(name, gate_text(node, step, setup_.around.clock->wall()),
                                         node.approve->reason);
   }
@@ -118,7 +155,10 @@ void Drive::wait_for_news() {
     news_ = false;
     ended.swap(ended_);
   }
-  for (const std::string& name : ended) running_.erase(name);  // joins it
+  for (const std::string& name : ended) {
+    running_.erase(name);  // joins it
+    heed(name, ledger_.step(name).phase);
+  }
 }
 
 void Drive::wake() {

@@ -1,8 +1,10 @@
 // run/drive.h - The loop of one driver: start what may start, wait for news, ask again.
 //
-// Decides nothing itself: plan/next_actions.h says what may start or be undone, run/step_life.h
-// lives the steps, run/request.h judges what people ask, run/vigil.h watches over the lease.
-// News are: a step ended, a request was taken, the driver has to stop.
+// Decides nothing itself: plan/frontier.h says what may start, and which first, and
+// plan/next_actions.h what may be undone; run/step_life.h lives the steps, run/request.h judges
+// what people ask, run/vigil.h watches over the lease. News are: a step ended, a request was taken,
+// the driver has to stop. What one step costs here does not grow with the plan, unless steps are
+// undone.
 //
 // Threads: run() in the caller's; one thread a running step; the vigil's.
 #pragma once
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "plan/frontier.h"
 #include "run/engine.h"
 #include "run/ledger.h"
 
@@ -33,9 +36,13 @@ class Drive {
   enum class Way { forward, back };
 
   plan::RunView view() const;
+  void heed(const std::string& step, plan::StepPhase phase);
+  void heed(const Changes& changes);
   void start_ready(const Operation& op);
   void start(const Operation& op, const plan::StepNode& node, Way way);
-  void tell_who_is_awaited(const std::vector<std::string>& steps);
+  void undo_ready(const Operation& op);
+  void skip_lost();
+  void tell_who_is_awaited(const std::vector<std::size_t>& steps);
   bool stays(const Operation& op);
   void wait_for_news();
   void wake();
@@ -57,10 +64,13 @@ class Drive {
   journal::Journal& journal_;
   Ledger& ledger_;
   const plan::Plan& plan_;
+  const plan::Graph graph_;
+  plan::Frontier frontier_;  // of the thread in run()
   // Shared with the journal, whose own thread may pass a point while we leave.
   const std::shared_ptr<FaultPoints> faults_;
   std::map<std::string, std::jthread> running_;  // of the thread in run()
   std::set<std::string> told_;                   // gates that the observer knows of; likewise
+  bool undoing_ = false;                         // somebody wants a step undone; likewise
 
   mutable Mutex mutex_;
   Condition changed_;

@@ -25,6 +25,7 @@
 #include <optional>
 #include <string>
 
+#include "plan/expectation.h"
 #include "run/context.h"
 #include "run/replan.h"
 #include "run/state.h"
@@ -36,6 +37,8 @@ struct EngineSetup {
   repo::Repository* repository = nullptr;
   journal::Driver driver;  // this_driver()
   unsigned running_at_most = 16;
+  // When more steps are ready than may run at once, the longest expected chain goes first.
+  plan::Expectations expectations;
   // Signs of life, and how often a driver looks whether it was replaced; zero: never.
   std::chrono::nanoseconds heartbeat_period = std::chrono::seconds(5);
   // A run that only waits for people (a gate, a pause) is driven on until they act. False, for

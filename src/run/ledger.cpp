@@ -28,7 +28,11 @@ Ledger::Ledger(journal::Journal& journal, Launcher& launcher, const Clock& clock
       launcher_(launcher),
       clock_(clock),
       pins_(state.pins),
-      state_(std::move(state)) {}
+      state_(std::move(state)) {
+  for (const plan::StepNode& node : pins_.plan.steps) {
+    if (node.approve) gated_.push_back(&node);
+  }
+}
 
 Result<void> Ledger::reveal_inputs() {
   const Operation op = operation();
@@ -66,7 +70,34 @@ Result<void> Ledger::reveal() {
 void Ledger::believe(const journal::Event& event) {
   MutexLock lock(mutex_);
   fold(state_, event);
-  if (event.kind == "step.undone") outputs_.erase(event.facts.text("step"));
+  const std::string step = event.facts.text("step");
+  if (event.kind == "step.undone") outputs_.erase(step);
+  // What is of no step, or is asked by a person, may be about all of them.
+  if (step.empty() || event.kind == "request.taken") {
+    all_changed_ = true;
+  } else {
+    changed_.insert(step);
+  }
+}
+
+Changes Ledger::take_changes() {
+  MutexLock lock(mutex_);
+  Changes changes{{}, all_changed_};
+  if (all_changed_) {
+    changes.view = state_.view(clock_.wall());
+  } else {
+    for (const std::string& step : changed_) changes.view.phases[step] = state_.step(step).phase;
+    // An approval may have expired, with nobody doing anything.
+    for (const plan::StepNode* node : gated_) {
+      const bool given = approved(*node, state_.step(node->name), clock_.wall());
+      if (given) changes.view.approved.insert(node->name);
+    }
+    changes.view.paused = state_.paused.has_value();
+    changes.view.going_back = state_.going_back.has_value();
+  }
+  all_changed_ = false;
+  changed_.clear();
+  return changes;
 }
 
 Result<void> Ledger::record(std::vector<journal::Event> events) {
@@ -117,11 +148,28 @@ Result<Value> Ledger::before(const std::string& step) const {
                       [&](const std::string& handle) { return journal_.get_secret(op, handle); });
 }
 
-plan::Scope Ledger::scope() const {
-  MutexLock lock(mutex_);
+plan::Scope Ledger::scope_without_outputs() const {
   plan::Scope scope = first_scope(pins_, state_.begun);
   scope.inputs = inputs_;
   scope.sources = sources_;
+  return scope;
+}
+
+plan::Scope Ledger::scope(const plan::StepNode& step) const {
+  const auto names = plan::references(step.config);
+  MutexLock lock(mutex_);
+  plan::Scope scope = scope_without_outputs();
+  for (const std::string& name : names) {
+    if (const auto found = outputs_.find(name); found != outputs_.end())
+      scope.outputs.insert(*found);
+    if (state_.step(name).phase == plan::StepPhase::skipped) scope.skipped.push_back(name);
+  }
+  return scope;
+}
+
+plan::Scope Ledger::scope() const {
+  MutexLock lock(mutex_);
+  plan::Scope scope = scope_without_outputs();
   scope.outputs = outputs_;
   for (const auto& [name, step] : state_.steps) {
     if (step.phase == plan::StepPhase::skipped) scope.skipped.push_back(name);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,14 @@
 #include "run/state.h"
 
 namespace lifeboat::run {
+
+// What is new in a run.
+struct Changes {
+  // `phases` of the steps that something was recorded of; approvals and holds of all.
+  plan::RunView view;
+  // The view is that of the whole run: `to_undo` and `undo_failed` are told only then.
+  bool whole = false;
+};
 
 class Ledger {
  public:
@@ -35,9 +44,12 @@ class Ledger {
   RunState state() const;
   StepState step(const std::string& name) const;
   plan::RunView view() const;
+  // What was recorded since the last call; all of the run the first time.
+  Changes take_changes();
   std::uint64_t requests_read() const;
-  // What steps may refer to now.
+  // What steps may refer to now; and what this one does refer to, at the cost of just that.
   plan::Scope scope() const;
+  plan::Scope scope(const plan::StepNode& step) const;
   const Pins& pins() const { return pins_; }
 
   // Judges what a person asks, and journals words and verdict, durable; the state follows it when
@@ -61,6 +73,7 @@ class Ledger {
  private:
   Operation operation() const { return {&clock_}; }
   void believe(const journal::Event& event);
+  plan::Scope scope_without_outputs() const REQUIRES(mutex_);
   Result<void> reveal_inputs();
   plan::Verification masked(plan::Verification proof) const;
   void taint_known(Value& value) const;
@@ -69,8 +82,11 @@ class Ledger {
   Launcher& launcher_;
   const Clock& clock_;
   const Pins pins_;
+  std::vector<const plan::StepNode*> gated_;  // of pins_
   mutable Mutex mutex_;
   RunState state_ GUARDED_BY(mutex_);
+  std::set<std::string> changed_ GUARDED_BY(mutex_);         // steps
+  bool all_changed_ GUARDED_BY(mutex_) = false;              // as far as we know
   Value inputs_ GUARDED_BY(mutex_);                          // revealed
   Value sources_ GUARDED_BY(mutex_);                         // revealed
   std::map<std::string, Value> outputs_ GUARDED_BY(mutex_);  // revealed, of steps that are done

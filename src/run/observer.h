@@ -4,6 +4,7 @@
 // masked already; names from outside are not escaped for a terminal.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ class Observer {
   virtual void step_done(const std::string& /*step*/, std::string_view /*summary*/) {}
   virtual void step_failed(const std::string& /*step*/, const Error& /*error*/) {}
   virtual void step_skipped(const std::string& /*step*/, const std::string& /*needs*/) {}
+  // The driver has started all that may start, and waits for this many steps.
+  virtual void at_work(std::size_t /*steps*/) {}
   // All that holds the step are people: `wanted` says who, `reason` what they are asked.
   virtual void step_awaits(const std::string& /*step*/, std::string_view /*wanted*/,
                            std::string_view /*reason*/) {}

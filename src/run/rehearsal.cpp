@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/guard.h"
+#include "plan/graph.h"
 #include "run/sealed_values.h"
 #include "run/step_life.h"
 #include "run/text.h"
@@ -115,10 +116,11 @@ Result<std::vector<Prospect>> look_at_all(const Glance& glance,
 std::vector<const plan::StepNode*> steps_in_order(const plan::Plan& plan,
                                                   const plan::RunView& view) {
   std::vector<const plan::StepNode*> nodes;
-  for (const std::string& name : plan.topological()) {
-    const auto phase = view.phase(name);
+  const plan::Graph graph(plan);
+  for (const std::size_t i : graph.order()) {
+    const auto phase = view.phase(plan.steps[i].name);
     const bool over = phase == plan::StepPhase::done || phase == plan::StepPhase::skipped;
-    if (!over) nodes.push_back(plan.find(name));
+    if (!over) nodes.push_back(&plan.steps[i]);
   }
   return nodes;
 }

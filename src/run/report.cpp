@@ -249,6 +249,23 @@ Report make_report(const Outcome& outcome) {
   return report;
 }
 
+void add_expectations(Report& report, const plan::Expectations& expectations) {
+  for (ReportStep& step : report.steps) {
+    const auto found = expectations.find(step.name);
+    const bool learned =
+        found != expectations.end() && found->second.basis == plan::Expectation::Basis::learned;
+    if (!learned) continue;
+    const plan::DurationRange& range = found->second.range;
+    step.expected = range;
+    const bool as_expected = step.took >= range.low && step.took <= range.high;
+    if (step.status != "done" || as_expected) continue;
+    report.remarks.push_back(fmt::format("{}: took {} s; {} to {} s were expected from {} {}",
+                                         step.name, seconds(step.took), seconds(range.low),
+                                         seconds(range.high), found->second.samples,
+                                         found->second.samples == 1 ? "run" : "runs"));
+  }
+}
+
 std::string last_line(const Report& report) {
   if (!report.recovered) {
     std::string why = printable(report.why);

@@ -30,6 +30,7 @@ struct ReportStep {
   std::chrono::nanoseconds took{}, awaited{};          // at work; only waiting for people
   std::uint64_t attempts = 0, checks = 0, checks_ok = 0;
   bool critical = false;
+  std::optional<plan::DurationRange> expected;  // learned from earlier runs
 };
 
 struct FailedCheck {
@@ -64,6 +65,9 @@ struct Report {
 };
 
 Report make_report(const Outcome& outcome);
+// Adds what earlier runs made expect of each step; steps that are done and took less or more are
+// remarked. What was not learned is left out.
+void add_expectations(Report& report, const plan::Expectations& expectations);
 
 // "RECOVERED rto=SECONDS rpo=SECONDS checks=N/N", "PARTLY RECOVERED: why", or "NOT RECOVERED: why";
 // rpo=unknown when the plan restored from no point.

@@ -98,6 +98,11 @@ Value step_value(const ReportStep& step) {
   value.set("checks", step.checks);
   value.set("checks_ok", step.checks_ok);
   value.set("critical", step.critical);
+  if (step.expected) {
+    value.set("expected_low_s", seconds_value(step.expected->low));
+    value.set("expected_likely_s", seconds_value(step.expected->likely));
+    value.set("expected_high_s", seconds_value(step.expected->high));
+  }
   return value;
 }
 

@@ -94,7 +94,7 @@ Result<std::unique_ptr<plan::Step>> StepLife::make_step() {
                 "the run was begun by a program that knows it: use that one",
                 Error::Code::version_too_new);
   }
-  TRY(const Value config, plan::resolve_step(node_, *around_.types, ledger_.scope()));
+  TRY(const Value config, plan::resolve_step(node_, *around_.types, ledger_.scope(node_)));
   return type->make(config, context_);
 }
 

@@ -207,6 +207,45 @@ ARecoveryWithoutAFileBringsThePlatformBack() {
   lifeboat recover --resume latest | tail -n 1 | grep '^RECOVERED'
 }
 
+ASecondRecoveryKnowsHowLongItTakes() {
+  mkdir "$W/again"
+  lifeboat recover back --input "to=$W/again" >"$SCRATCH/report" 2>"$SCRATCH/out"
+  said "expected times: 3 of 3 steps measured in 1 earlier run" " gone, " " left"
+  mkdir "$W/rehearsed"
+  lifeboat recover back --input "to=$W/rehearsed" --dry-run >"$SCRATCH/out"
+  said "expected to take "
+  document PlanSimulation plan simulate back --from-runs
+  jq -e '.runs_read == 2 and .step_count == 3 and all(.steps[]; .basis == "learned")' "$SCRATCH/document"
+}
+
+APlanIsSimulated() {
+  lifeboat plan simulate back --assume-all 30s --assume code=2m --workers 1 >"$SCRATCH/out"
+  said "makespan       3 min 00 s" "critical path  2 min 30 s, 2 steps: code > there" \
+    "lower bound    3 min 00 s" "of 3 steps: 0 learned, 3 given, 0 assumed by their type"
+  document PlanSimulation plan simulate back --assume-all 30s --assume code=2m
+  jq -e '.makespan_s == 150 and .lower_bound_s == 150 and .critical_path == ["code", "there"]' \
+    "$SCRATCH/document"
+  jq -e '.steps[] | select(.name == "uploads") | .slack_s == 90 and .basis == "given"' "$SCRATCH/document"
+  expect "the same times for the same seed" \
+    "$(lifeboat plan simulate back --seed 5 -o json | jq .makespan_s)" \
+    "$(lifeboat plan simulate back --seed 5 -o json | jq .makespan_s)"
+  ends 2 lifeboat plan simulate back --assume cod=2m
+  said "plan back has no step cod" "did you mean code?"
+  ends 2 lifeboat plan simulate back --assume code=soon
+  said "'soon' is not a duration"
+  ends 2 lifeboat plan simulate back --workers 0
+  ends 2 lifeboat plan simulate
+  ends 2 lifeboat plan simulate back --generate 10
+}
+
+AGeneratedPlanEndsWithinTheCriticalPath() {
+  document PlanSimulation plan simulate --generate 2000 --seed 3
+  jq -e '.step_count == 2000 and .makespan_s <= 1.1 * .critical_path_s and .journal_segments > 1000' \
+    "$SCRATCH/document"
+  lifeboat plan simulate --generate 2000 --seed 3 >"$SCRATCH/out"
+  said "ms a step"
+}
+
 APartialPointIsToldAndIsNeverTheDefault() {
   local whole partial
   whole=$(lifeboat points -o json | jq -r '.items[-1].id')

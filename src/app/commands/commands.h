@@ -24,6 +24,7 @@ void add_check(CLI::App& root, Program& program);
 void add_keys(CLI::App& root, Program& program);
 void add_kept(CLI::App& root, Program& program);
 void add_plan(CLI::App& root, Program& program);
+void add_plan_simulate(CLI::App& plan, Program& program);
 void add_recover(CLI::App& root, Program& program);
 void add_runs(CLI::App& root, Program& program);
 void add_operators(CLI::App& root, Program& program);
@@ -33,5 +34,8 @@ void add_runs_watch(CLI::App& runs, Program& program);
 void add_schema(CLI::App& root, Program& program);
 void add_completion(CLI::App& root, Program& program);
 void add_version(CLI::App& root, Program& program);
+
+// A plan of the platform file.  Errors: usage, with the nearest name.
+Result<const plan::Plan*> find_plan(const platform::Platform& platform, const std::string& name);
 
 }  // namespace lifeboat::app

@@ -6,7 +6,6 @@
 #include "app/commands/commands.h"
 
 namespace lifeboat::app {
-namespace {
 
 Result<const plan::Plan*> find_plan(const platform::Platform& platform, const std::string& name) {
   const auto found = platform.plans.find(name);
@@ -19,6 +18,8 @@ Result<const plan::Plan*> find_plan(const platform::Platform& platform, const st
                            : "did you mean " + near + "?",
               Error::Code::usage);
 }
+
+namespace {
 
 Result<int> validate(Program& program) {
   TRY(const platform::Platform platform, program.platform_file());
@@ -89,7 +90,7 @@ Result<int> graph(Program& program, const std::string& name) {
 }  // namespace
 
 void add_plan(CLI::App& root, Program& program) {
-  auto* plan = root.add_subcommand("plan", "Validate, show and draw recovery plans");
+  auto* plan = root.add_subcommand("plan", "Validate, show, draw and simulate recovery plans");
   plan->require_subcommand(1);
   plan->footer("Example:\n  lifeboat plan validate");
   auto name = std::make_shared<std::string>();
@@ -109,6 +110,7 @@ void add_plan(CLI::App& root, Program& program) {
   drawn->callback([&program, name] {
     program.chosen = [&program, name](const Operation&) { return graph(program, *name); };
   });
+  add_plan_simulate(*plan, program);
 }
 
 }  // namespace lifeboat::app

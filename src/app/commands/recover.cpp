@@ -45,15 +45,26 @@ Result<void> probe_report(const std::string& path) {
 
 Result<int> rehearse(const Operation& op, Program& program, Recovery& recovery) {
   RunWatch watch(program.terminal());
+  recovery.learn(op);
   const run::EngineSetup setup = recovery.setup(watch);
   TRY(const run::DryRun dry_run, run::dry_run(op, setup.around, recovery.pins()));
   if (program.terminal().output() == Output::json) {
     program.terminal().show("DryRun", run::to_value(dry_run), {});
   } else {
     program.terminal().print(run::render_text(dry_run));
+    const run::Outlook outlook(recovery.outlook());
+    program.terminal().print(printable(run::forecast_text(outlook.look({}, {}), outlook.rto())) +
+                             "\n");
     program.terminal().print("nothing was changed\n");
   }
   return dry_run.ready() ? 0 : exit_status(Error::Code::not_ready);
+}
+
+Result<run::Outcome> watched_begin(const Operation& op, Program& program, Recovery& recovery) {
+  RunWatch watch(program.terminal(),
+                 "if this is interrupted: " + resume_command(program, recovery.pins().run));
+  tell_time(op, program, recovery, watch);
+  return run::begin(op, recovery.setup(watch), recovery.pins());
 }
 
 Result<int> begin_run(const Operation& op, Program& program, Given& given) {
@@ -65,10 +76,8 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
                                      pins.plan.name, pins.platform_name,
                                      pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
                                      pins.point.complete ? "" : ", PARTIAL"));
-  RunWatch watch(program.terminal(),
-                 "if this is interrupted: " + resume_command(program, pins.run));
-  TRY(const run::Outcome outcome, run::begin(op, recovery->setup(watch), pins));
-  return tell_end(program, outcome, given.report);
+  TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
+  return tell_end(program, outcome, given.report, recovery->learned().steps);
 }
 
 Result<int> run_recover(const Operation& op, Program& program, Given& given) {

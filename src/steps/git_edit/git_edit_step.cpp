@@ -315,6 +315,7 @@ Record git_edit_fields() {
 plan::StepType git_edit_step() {
   plan::StepType type;
   type.name = "git-edit";
+  type.usually = {std::chrono::seconds(2), std::chrono::seconds(10), std::chrono::minutes(1)};
   type.help = git_edit_fields().help;
   type.fields = git_edit_fields();
   type.outputs = {{"commit", shape::string()}, {"branch", shape::string()}};

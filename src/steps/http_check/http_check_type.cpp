@@ -132,6 +132,7 @@ Result<void> words_fit(const Value& config) {
 plan::StepType http_check_step() {
   plan::StepType type;
   type.name = "http-check";
+  type.usually = {std::chrono::seconds(1), std::chrono::seconds(10), std::chrono::minutes(2)};
   type.help = "Asks pages and compares what they answer";
   type.fields = fields_of_check();
   type.outputs_field = "outputs";

@@ -433,6 +433,7 @@ Result<std::unique_ptr<plan::Step>> make(const Value& config, plan::StepContext&
 plan::StepType postgres_roles_step() {
   plan::StepType type;
   type.name = "postgres-roles";
+  type.usually = {std::chrono::seconds(1), std::chrono::seconds(3), std::chrono::seconds(20)};
   type.fields = postgres_roles_fields();
   type.help = type.fields.help;
   type.outputs = {{"passwords", shape::map(shape::string())}};

@@ -413,6 +413,7 @@ Result<std::unique_ptr<plan::Step>> make(const Value& config, plan::StepContext&
 plan::StepType rabbitmq_users_step() {
   plan::StepType type;
   type.name = "rabbitmq-users";
+  type.usually = {std::chrono::seconds(1), std::chrono::seconds(3), std::chrono::seconds(20)};
   type.fields = rabbitmq_users_fields();
   type.help = type.fields.help;
   type.outputs = {{"passwords", shape::map(shape::string())}};

@@ -222,6 +222,7 @@ Record restore_fields() {
 plan::StepType restore_step(const RestoreWorld& world) {
   plan::StepType type;
   type.name = "restore";
+  type.usually = {std::chrono::seconds(10), std::chrono::minutes(5), std::chrono::hours(1)};
   type.help = restore_fields().help;
   type.fields = restore_fields();
   type.outputs = {{"identity", shape::string()}, {"snapshot", shape::string()}};

@@ -369,6 +369,7 @@ Result<std::unique_ptr<plan::Step>> make(const Value& config, plan::StepContext&
 plan::StepType sql_step() {
   plan::StepType type;
   type.name = "sql";
+  type.usually = {std::chrono::seconds(1), std::chrono::seconds(5), std::chrono::minutes(5)};
   type.fields = sql_fields();
   type.help = type.fields.help;
   type.outputs_field = "outputs";

@@ -188,6 +188,7 @@ Record fields_of_wait() {
 plan::StepType wait_step() {
   plan::StepType type;
   type.name = "wait";
+  type.usually = {std::chrono::seconds(1), std::chrono::seconds(30), std::chrono::minutes(5)};
   type.help = "Waits until a port, a page or a database answers; changes nothing";
   type.fields = fields_of_wait();
   type.fence = plan::Fence::native;  // there is nothing that a zombie could change
