@@ -12,6 +12,7 @@
 #include "steps/postgres_roles/postgres_roles_step.h"
 #include "steps/rabbitmq_users/rabbitmq_users_step.h"
 #include "steps/sql/sql_step.h"
+#include "steps/tls_check/tls_check_step.h"
 #include "steps/wait/wait_step.h"
 
 namespace lifeboat::app {
@@ -58,6 +59,7 @@ plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   types.add(with_secrets(steps::rabbitmq_users_step()));
   types.add(steps::restore_step(world));
   types.add(with_secrets(steps::sql_step()));
+  types.add(with_secrets(steps::tls_check_step()));
   types.add(with_secrets(steps::wait_step()));
   return types;
 }

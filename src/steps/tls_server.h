@@ -1,0 +1,69 @@
+// steps/tls_server.h - Certificates made for a test, and a TLS server that shows them.
+//
+// Speaks TLS over real sockets on a free loopback port, one connection after the other: shakes
+// hands, reads until the client hangs up, and closes.
+//
+// Threads: show() from any thread.  Ownership: the destructor ends the server.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/mutex.h"
+
+namespace lifeboat::steps {
+
+// What a certificate is to say. Times by the wall clock of the test.
+struct CertificateWish {
+  std::string subject = "test";
+  std::vector<std::string> names = {};  // host names and addresses
+  WallTime not_before, not_after;
+  bool authority = false;
+};
+
+// A key and its certificate, with the certificates of those who signed it up to the root.
+class Certificate {
+ public:
+  static Certificate self_signed(const CertificateWish& wish);
+  Certificate sign(const CertificateWish& wish) const;
+  std::string pem() const;  // of this one alone, without its key
+
+ private:
+  friend class TlsServer;
+  struct Parts;
+  static Certificate made(const CertificateWish& wish, const Certificate* signer);
+  std::shared_ptr<const Parts> parts_;
+  std::shared_ptr<const Certificate> signer_;
+};
+
+class TlsServer {
+ public:
+  explicit TlsServer(const Certificate& shown, bool tls_12_only = false);
+  TlsServer(const TlsServer&) = delete;
+  TlsServer& operator=(const TlsServer&) = delete;
+  ~TlsServer();
+
+  int port() const { return port_; }
+  // From the next connection on.
+  void show(const Certificate& shown);
+  // The name that the last client asked for.
+  std::string asked_name();
+
+ private:
+  void serve(const std::stop_token& stop);
+  void converse(int connection);
+
+  const bool tls_12_only_;
+  Descriptor listener_;
+  int port_ = 0;
+  Mutex mutex_;
+  std::shared_ptr<const Certificate> shown_ GUARDED_BY(mutex_);
+  std::string asked_name_ GUARDED_BY(mutex_);
+  std::jthread thread_;
+};
+
+}  // namespace lifeboat::steps
