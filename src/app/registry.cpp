@@ -5,6 +5,7 @@
 #include "source/git/git_source.h"
 #include "source/postgres/postgres_source.h"
 #include "source/rabbitmq/rabbitmq_source.h"
+#include "steps/dns_check/dns_check_step.h"
 #include "steps/exec/exec_step.h"
 #include "steps/git_edit/git_edit_step.h"
 #include "steps/http_check/http_check_step.h"
@@ -52,6 +53,7 @@ source::SourceTypes known_sources() {
 
 plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   plan::StepTypes types;
+  types.add(with_secrets(steps::dns_check_step()));
   types.add(with_secrets(steps::exec_step()));
   types.add(with_secrets(steps::git_edit_step()));
   types.add(with_secrets(steps::http_check_step()));
