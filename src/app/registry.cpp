@@ -7,6 +7,7 @@
 #include "source/rabbitmq/rabbitmq_source.h"
 #include "steps/dns_check/dns_check_step.h"
 #include "steps/exec/exec_step.h"
+#include "steps/file_check/file_check_step.h"
 #include "steps/git_edit/git_edit_step.h"
 #include "steps/http_check/http_check_step.h"
 #include "steps/lazy_step.h"
@@ -55,6 +56,7 @@ plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   plan::StepTypes types;
   types.add(with_secrets(steps::dns_check_step()));
   types.add(with_secrets(steps::exec_step()));
+  types.add(with_secrets(steps::file_check_step()));
   types.add(with_secrets(steps::git_edit_step()));
   types.add(with_secrets(steps::http_check_step()));
   types.add(with_secrets(steps::postgres_roles_step()));

@@ -8,7 +8,9 @@
 #include "plan/words.h"
 #include "schema/json.h"
 #include "steps/bundle_path.h"
-#include "steps/http_check/template_text.h"
+#include "steps/http/template_text.h"
+#include "steps/json_path.h"
+#include "steps/looking_step.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -18,15 +20,6 @@ using plan::Observation;
 using plan::State;
 
 constexpr auto between_questions = std::chrono::seconds(1);
-constexpr std::size_t shown_bytes_max = 200;
-
-// Values in checks are printable, short, and never a secret.
-std::string shown(const Value& value) {
-  if (value.tainted()) return "***";
-  std::string text = value.is(Value::Type::string) ? value.string() : to_json(value);
-  if (text.size() > shown_bytes_max) text = text.substr(0, shown_bytes_max) + "...";
-  return printable(text);
-}
 
 bool is_safe(const Value& request) {
   const std::string method = request.text("method", "GET");
@@ -234,7 +227,7 @@ class HttpCheckStep final : public plan::Step {
     const Value& part = expected.at("body_contains");
     if (part.is(Value::Type::string)) {
       const bool there = response.body.find(part.string()) != std::string::npos;
-      outcome.checks.push_back({name + ": body", "contains " + shown(part),
+      outcome.checks.push_back({name + ": body", "contains " + shown_value(part),
                                 there ? "contains it" : "does not contain it", there});
     }
     if (expected.at("header").is(Value::Type::map)) {
@@ -243,8 +236,9 @@ class HttpCheckStep final : public plan::Step {
         std::transform(lower.begin(), lower.end(), lower.begin(),
                        [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
         const Value actual{std::string(response.header(lower))};
-        outcome.checks.push_back({name + ": header " + printable(header), shown(wanted),
-                                  wanted.tainted() ? "***" : shown(actual), actual == wanted});
+        outcome.checks.push_back({name + ": header " + printable(header), shown_value(wanted),
+                                  wanted.tainted() ? "***" : shown_value(actual),
+                                  actual == wanted});
       }
     }
     return compare_json(name, expected.at("json"), response, outcome);
@@ -256,19 +250,12 @@ class HttpCheckStep final : public plan::Step {
     const auto body = parse_json(response.body);
     for (const auto& [path, wanted] : expected.map()) {
       TRY(const Value actual, at_path(body ? *body : Value(), path));
-      const std::string said = body ? shown(actual) : "the answer is not JSON";
-      outcome.checks.push_back({name + ": " + printable(path), shown(wanted),
-                                wanted.tainted() ? "***" : said, body && same(actual, wanted)});
+      const std::string said = body ? shown_value(actual) : "the answer is not JSON";
+      outcome.checks.push_back({name + ": " + printable(path), shown_value(wanted),
+                                wanted.tainted() ? "***" : said,
+                                body && equals_wanted(actual, wanted)});
     }
     return {};
-  }
-
-  // Scalars of `json:` in a plan are texts where YAML says no type: "17" is equal to 17.
-  static bool same(const Value& actual, const Value& wanted) {
-    if (actual == wanted) return true;
-    const bool text = wanted.is(Value::Type::string) && !actual.is(Value::Type::string);
-    return text && !actual.is(Value::Type::list) && !actual.is(Value::Type::map) &&
-           to_json(actual, Secrets::reveal) == wanted.string();
   }
 
   static Result<void> save(const Value& request, const HttpResponse& response, Outcome& outcome) {
