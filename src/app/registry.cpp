@@ -10,6 +10,7 @@
 #include "steps/file_check/file_check_step.h"
 #include "steps/git_edit/git_edit_step.h"
 #include "steps/http_check/http_check_step.h"
+#include "steps/journey/journey_step.h"
 #include "steps/lazy_step.h"
 #include "steps/postgres_roles/postgres_roles_step.h"
 #include "steps/rabbitmq_users/rabbitmq_users_step.h"
@@ -59,6 +60,7 @@ plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   types.add(with_secrets(steps::file_check_step()));
   types.add(with_secrets(steps::git_edit_step()));
   types.add(with_secrets(steps::http_check_step()));
+  types.add(with_secrets(steps::journey_step()));
   types.add(with_secrets(steps::postgres_roles_step()));
   types.add(with_secrets(steps::rabbitmq_users_step()));
   types.add(steps::restore_step(world));
