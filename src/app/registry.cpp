@@ -12,6 +12,7 @@
 #include "steps/http_check/http_check_step.h"
 #include "steps/journey/journey_step.h"
 #include "steps/lazy_step.h"
+#include "steps/notify/notify_step.h"
 #include "steps/postgres_roles/postgres_roles_step.h"
 #include "steps/rabbitmq_users/rabbitmq_users_step.h"
 #include "steps/sql/sql_step.h"
@@ -61,6 +62,7 @@ plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   types.add(with_secrets(steps::git_edit_step()));
   types.add(with_secrets(steps::http_check_step()));
   types.add(with_secrets(steps::journey_step()));
+  types.add(with_secrets(steps::notify_step()));
   types.add(with_secrets(steps::postgres_roles_step()));
   types.add(with_secrets(steps::rabbitmq_users_step()));
   types.add(steps::restore_step(world));

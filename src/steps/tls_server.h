@@ -1,7 +1,7 @@
 // steps/tls_server.h - Certificates made for a test, and a TLS server that shows them.
 //
-// Speaks TLS over real sockets on a free loopback port, one connection after the other: shakes
-// hands, reads until the client hangs up, and closes.
+// The server speaks TLS over real sockets on a free loopback port, one connection after the other:
+// shakes hands, reads until the client hangs up, and closes.
 //
 // Threads: show() from any thread.  Ownership: the destructor ends the server.
 #pragma once
@@ -33,11 +33,28 @@ class Certificate {
   std::string pem() const;  // of this one alone, without its key
 
  private:
-  friend class TlsServer;
+  friend class TlsStream;
   struct Parts;
   static Certificate made(const CertificateWish& wish, const Certificate* signer);
   std::shared_ptr<const Parts> parts_;
   std::shared_ptr<const Certificate> signer_;
+};
+
+// The server's side of one connection, after its handshake.
+class TlsStream {
+ public:
+  TlsStream(const Certificate& shown, int connection, bool tls_12_only = false);
+  TlsStream(const TlsStream&) = delete;
+  TlsStream& operator=(const TlsStream&) = delete;
+  ~TlsStream();
+  bool open() const { return session_ != nullptr; }  // false: no handshake came about
+  std::string asked_name() const;
+  // As read(2) and write(2).
+  int read(char* buffer, int size);
+  int write(const char* bytes, int size);
+
+ private:
+  std::shared_ptr<void> session_;
 };
 
 class TlsServer {

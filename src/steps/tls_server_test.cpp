@@ -85,6 +85,40 @@ std::string Certificate::pem() const {
   return {bytes, static_cast<std::size_t>(count)};
 }
 
+TlsStream::TlsStream(const Certificate& shown, int connection, bool tls_12_only) {
+  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()),
+                                                             SSL_CTX_free);
+  if (tls_12_only) SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_use_certificate(context.get(), shown.parts_->certificate.get());
+  SSL_CTX_use_PrivateKey(context.get(), shown.parts_->key.get());
+  // Those in between; the root is the client's to have.
+  for (const auto* up = shown.signer_.get(); up != nullptr && up->signer_ != nullptr;
+       up = up->signer_.get()) {
+    SSL_CTX_add1_chain_cert(context.get(), up->parts_->certificate.get());
+  }
+  std::shared_ptr<SSL> session(SSL_new(context.get()), SSL_free);
+  SSL_set_fd(session.get(), connection);
+  if (SSL_accept(session.get()) == 1) session_ = std::move(session);
+}
+
+TlsStream::~TlsStream() {
+  if (open()) SSL_shutdown(static_cast<SSL*>(session_.get()));
+}
+
+std::string TlsStream::asked_name() const {
+  const char* name =
+      SSL_get_servername(static_cast<SSL*>(session_.get()), TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? "" : name;
+}
+
+int TlsStream::read(char* buffer, int size) {
+  return SSL_read(static_cast<SSL*>(session_.get()), buffer, size);
+}
+
+int TlsStream::write(const char* bytes, int size) {
+  return SSL_write(static_cast<SSL*>(session_.get()), bytes, size);
+}
+
 TlsServer::TlsServer(const Certificate& shown, bool tls_12_only) : tls_12_only_(tls_12_only) {
   std::signal(SIGPIPE, SIG_IGN);  // as the program does: clients hang up whenever they like
   show(shown);
@@ -132,28 +166,15 @@ void TlsServer::converse(int connection) {
     MutexLock lock(mutex_);
     shown = shown_;
   }
-  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()),
-                                                             SSL_CTX_free);
-  if (tls_12_only_) SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_use_certificate(context.get(), shown->parts_->certificate.get());
-  SSL_CTX_use_PrivateKey(context.get(), shown->parts_->key.get());
-  // Those in between; the root is the client's to have.
-  for (const auto* up = shown->signer_.get(); up != nullptr && up->signer_ != nullptr;
-       up = up->signer_.get()) {
-    SSL_CTX_add1_chain_cert(context.get(), up->parts_->certificate.get());
-  }
-  const std::unique_ptr<SSL, void (*)(SSL*)> session(SSL_new(context.get()), SSL_free);
-  SSL_set_fd(session.get(), connection);
-  if (SSL_accept(session.get()) != 1) return;
-  const char* name = SSL_get_servername(session.get(), TLSEXT_NAMETYPE_host_name);
+  TlsStream stream(*shown, connection, tls_12_only_);
+  if (!stream.open()) return;
   {
     MutexLock lock(mutex_);
-    asked_name_ = name == nullptr ? "" : name;
+    asked_name_ = stream.asked_name();
   }
   char buffer[4096];
-  while (SSL_read(session.get(), buffer, sizeof buffer) > 0) {
+  while (stream.read(buffer, sizeof buffer) > 0) {
   }
-  SSL_shutdown(session.get());
 }
 
 }  // namespace lifeboat::steps
