@@ -5,6 +5,7 @@
 #include "source/git/git_source.h"
 #include "source/postgres/postgres_source.h"
 #include "source/rabbitmq/rabbitmq_source.h"
+#include "steps/compare/compare_step.h"
 #include "steps/dns_check/dns_check_step.h"
 #include "steps/exec/exec_step.h"
 #include "steps/file_check/file_check_step.h"
@@ -56,6 +57,7 @@ source::SourceTypes known_sources() {
 
 plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   plan::StepTypes types;
+  types.add(steps::compare_step(world));
   types.add(with_secrets(steps::dns_check_step()));
   types.add(with_secrets(steps::exec_step()));
   types.add(with_secrets(steps::file_check_step()));
