@@ -137,7 +137,7 @@ shop CNAME www"""
         server.make(zones, port)
         server.start(zones, port)
         return {"PORT": port, "PARENT": f"127.0.0.1:{port}", "ZONE": "acme.example",
-                "SERVERS": f"127.0.0.2:{port} 127.0.0.3:{port}", "LOG": server.folder(1) / "log",
+                "SERVERS": f"127.0.0.2:{port},127.0.0.3:{port}", "LOG": server.folder(1) / "log",
                 "PID": process.live_pid(server.pid_file(1))}
 
     @staticmethod

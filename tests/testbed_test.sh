@@ -68,7 +68,7 @@ ACommandRunsBesideAllComponents() {
     overview "$TESTBED_RABBITMQ_USER:$TESTBED_RABBITMQ_PASSWORD" >"$SEEN/rabbitmq"
     overview guest:guest >"$SEEN/rabbitmq.refused"
 
-    for server in "$TESTBED_DNS_PARENT" $TESTBED_DNS_SERVERS; do
+    for server in "$TESTBED_DNS_PARENT" ${TESTBED_DNS_SERVERS//,/ }; do
       kdig "@${server%:*}" -p "${server#*:}" www.acme.example. | grep -c "IN.A.192.0.2.1" >>"$SEEN/dns"
     done
 

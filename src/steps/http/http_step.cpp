@@ -118,6 +118,7 @@ class HttpStep final : public plan::Step {
   Result<Outcome> ask_all(const Operation& op, Insistence insistence) {
     HttpCookies cookies;
     Outcome outcome;
+    if (config_.at("secrets").is(Value::Type::map)) outcome.saved = config_.at("secrets");
     for (std::size_t place = 0; place < requests_.size(); ++place) {
       TRY_DO(ask_until_good(op, place, insistence, cookies, outcome));
       // What the next requests would be built upon is not there.

@@ -13,7 +13,7 @@ namespace lifeboat::steps {
 // What one request says: method, url, path, headers, body, what is expected, `save`, `within`.
 // `type` is the step type's name, for errors.
 std::vector<Field> words_of_request(const std::string& type);
-// What holds for all requests of a step: outputs, user, password, ca_file, timeout.
+// What holds for all requests of a step: outputs, secrets, user, password, ca_file, timeout.
 std::vector<Field> words_of_all_requests();
 
 // Changes nothing: GET, HEAD, and what the plan says so of (`safe`).

@@ -5,13 +5,14 @@
 //     journey:
 //       url: "${frontend.url}"
 //       budget: 5s
+//       secrets: { password: "${inputs.probe}" }
 //       requests:
 //         - { name: home, path: /, budget: 1s, take: { csrf: { cookie: csrf, secret: true } } }
 //         - name: login
 //           method: POST
 //           path: /login
 //           safe: true                       # changes nothing, in spite of its method
-//           json: { user: probe, password: "${inputs.probe}", csrf: "{{csrf}}" }
+//           json: { user: probe, password: "{{password}}", csrf: "{{csrf}}" }
 //           take: { token: { json: token, secret: true } }
 //         - name: account
 //           path: /api/me

@@ -58,17 +58,16 @@ Value config_of(const std::string& url) {
       {"name": "home", "path": "/", "budget": "1s",
        "take": {"csrf": {"cookie": "csrf", "secret": true}}},
       {"name": "login", "method": "POST", "path": "/login", "safe": true,
-       "json": {"user": "probe", "csrf": "{{csrf}}"},
+       "json": {"user": "probe", "csrf": "{{csrf}}", "password": "{{password}}"},
        "take": {"token": {"json": "token", "secret": true}, "visits": "visits",
                 "place": {"header": "X-Place"}}},
       {"name": "account", "path": "{{place}}", "headers": {"Authorization": "Bearer {{token}}"},
        "expect": {"json": {"user": "probe"}}}],
     "outputs": {"token": "secret", "visits": "integer"}})");
   config.set("url", url);
-  Value& login = config.map().at("requests").list()[1];
-  Value body = login.at("json");
-  body.set("password", Value(password).taint());
-  login.set("json", body);
+  Value secrets;
+  secrets.set("password", Value(password).taint());
+  config.set("secrets", secrets);
   return config;
 }
 

@@ -8,6 +8,7 @@
 #include "client/smtp/smtp.h"
 #include "schema/json.h"
 #include "steps/bundle_path.h"
+#include "steps/http/template_text.h"
 #include "steps/looking_step.h"
 
 namespace lifeboat::steps {
@@ -126,15 +127,24 @@ class NotifyStep final : public plan::Step {
         }
       }
     }
-    request.body = webhook.has("body") ? webhook.text("body")
-                                       : to_json(webhook.has("json") ? webhook.at("json") : said(),
-                                                 Secrets::reveal);
+    TRY(request.body, body_of(webhook));
     auto response = http_->send(op, request);
     if (!response && webhook.has("secret_url")) return fail(without_url(response.error()));
     if (!response) return fail(response.error());
     context_.log(place() + ": " + std::to_string(response->status));
     if (!response->ok()) return fail(refused(place(), response->status));
     return response->status;
+  }
+
+  // With `secrets`, `{{name}}` in it is one of them.
+  Result<std::string> body_of(const Value& webhook) const {
+    const bool plain = webhook.has("body");
+    Value body = plain ? webhook.at("body") : webhook.has("json") ? webhook.at("json") : said();
+    const Value& secrets = webhook.at("secrets");
+    if (secrets.is(Value::Type::map)) {
+      TRY(body, filled(Value(body), secrets));
+    }
+    return plain && body.is(Value::Type::string) ? body.string() : to_json(body, Secrets::reveal);
   }
 
   // Errors of HTTP name the path, which is the secret of such URLs.
@@ -216,6 +226,9 @@ Record fields_of_webhook() {
        .shape = shape::any(),
        .help = "Sent as JSON instead of run, step, plan and message"},
       {.name = "body", .shape = shape::string(), .help = "Sent as it is, instead"},
+      {.name = "secrets",
+       .shape = shape::map(shape::secret()),
+       .help = "Name -> secret, for {{name}} in `json` and `body`"},
       {.name = "ca_file",
        .shape = shape::string(),
        .help = "Certificates to trust instead of the system's"},

@@ -157,6 +157,12 @@ TEST_F(NotifyTest, BodyAndHeadersAreThoseOfThePlan) {
   EXPECT_EQ(page_.requests()[0].headers.at("authorization"), "Bearer of-the-header");
   ASSERT_TRUE(hook(R"({"body": "back"})")->apply(op_));
   EXPECT_EQ(page_.requests()[1].body, "back");
+  Value secrets;
+  secrets.set("key", Value("of-the-body").taint());
+  webhook.set("json", *parse_json(R"({"routing": "{{key}}"})")).set("secrets", secrets);
+  config.set("webhook", webhook);
+  ASSERT_TRUE((*type_.make(config, context_))->apply(op_));
+  EXPECT_EQ(page_.requests()[2].body, R"({"routing":"of-the-body"})");
 }
 
 TEST_F(NotifyTest, WhatMayWorkLaterIsUnavailableAndTheRestIsNot) {
