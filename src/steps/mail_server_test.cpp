@@ -16,16 +16,16 @@ namespace lifeboat::steps {
 // One connection, line by line.
 class MailServer::Talk {
  public:
-  Talk(const Manner& manner, int connection) : manner_(manner), connection_(connection) {}
+  Talk(MailServer& server, int connection)
+      : server_(server), manner_(server.manner_), connection_(connection) {}
 
-  // The mails that were taken until the client left.
-  std::vector<TakenMail> hold() {
+  // Until the client leaves.
+  void hold() {
     say("220 mail.acme.example");
     while (const auto line = read_line()) {
       const bool stays = answer(*line);
       if (!stays) break;
     }
-    return std::move(taken_);
   }
 
  private:
@@ -71,7 +71,10 @@ class MailServer::Talk {
       if (*line == ".") break;
       mail_.data += *line + "\r\n";
     }
-    taken_.push_back(mail_);
+    {
+      MutexLock lock(server_.mutex_);  // before it says so: the client may look at once
+      server_.mails_.push_back(mail_);
+    }
     say("250 taken");
   }
 
@@ -98,12 +101,12 @@ class MailServer::Talk {
     return line;
   }
 
+  MailServer& server_;
   const Manner& manner_;
   const int connection_;
   std::unique_ptr<TlsStream> tls_;
   std::string pending_;
   TakenMail mail_;
-  std::vector<TakenMail> taken_;
 };
 
 MailServer::MailServer(Manner manner) : manner_(std::move(manner)) {
@@ -137,9 +140,7 @@ void MailServer::serve(const std::stop_token& stop) {
     const Descriptor connection(accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC));
     const timeval limit{5, 0};  // whoever connects and says nothing does not hold the server up
     setsockopt(connection.number(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    const auto taken = Talk(manner_, connection.number()).hold();
-    MutexLock lock(mutex_);
-    mails_.insert(mails_.end(), taken.begin(), taken.end());
+    Talk(*this, connection.number()).hold();
   }
 }
 

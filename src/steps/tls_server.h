@@ -6,6 +6,7 @@
 // Threads: show() from any thread.  Ownership: the destructor ends the server.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -43,12 +44,14 @@ class Certificate {
 // The server's side of one connection, after its handshake.
 class TlsStream {
  public:
-  TlsStream(const Certificate& shown, int connection, bool tls_12_only = false);
+  // `asked` is told the name that the client asks for ("": none) before the client is answered.
+  using Asked = std::function<void(const std::string& name)>;
+  TlsStream(const Certificate& shown, int connection, bool tls_12_only = false,
+            const Asked& asked = {});
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
   ~TlsStream();
   bool open() const { return session_ != nullptr; }  // false: no handshake came about
-  std::string asked_name() const;
   // As read(2) and write(2).
   int read(char* buffer, int size);
   int write(const char* bytes, int size);

@@ -42,6 +42,13 @@ std::string alt_names(const std::vector<std::string>& names) {
   return text;
 }
 
+int tell_name(SSL* session, int*, void* asked) {
+  const char* name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+  const auto& told = *static_cast<const TlsStream::Asked*>(asked);
+  if (told) told(name == nullptr ? "" : name);
+  return SSL_TLSEXT_ERR_OK;
+}
+
 }  // namespace
 
 Certificate Certificate::made(const CertificateWish& wish, const Certificate* signer) {
@@ -85,10 +92,13 @@ std::string Certificate::pem() const {
   return {bytes, static_cast<std::size_t>(count)};
 }
 
-TlsStream::TlsStream(const Certificate& shown, int connection, bool tls_12_only) {
+TlsStream::TlsStream(const Certificate& shown, int connection, bool tls_12_only,
+                     const Asked& asked) {
   const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()),
                                                              SSL_CTX_free);
   if (tls_12_only) SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_set_tlsext_servername_callback(context.get(), tell_name);
+  SSL_CTX_set_tlsext_servername_arg(context.get(), const_cast<Asked*>(&asked));
   SSL_CTX_use_certificate(context.get(), shown.parts_->certificate.get());
   SSL_CTX_use_PrivateKey(context.get(), shown.parts_->key.get());
   // Those in between; the root is the client's to have.
@@ -103,12 +113,6 @@ TlsStream::TlsStream(const Certificate& shown, int connection, bool tls_12_only)
 
 TlsStream::~TlsStream() {
   if (open()) SSL_shutdown(static_cast<SSL*>(session_.get()));
-}
-
-std::string TlsStream::asked_name() const {
-  const char* name =
-      SSL_get_servername(static_cast<SSL*>(session_.get()), TLSEXT_NAMETYPE_host_name);
-  return name == nullptr ? "" : name;
 }
 
 int TlsStream::read(char* buffer, int size) {
@@ -166,12 +170,11 @@ void TlsServer::converse(int connection) {
     MutexLock lock(mutex_);
     shown = shown_;
   }
-  TlsStream stream(*shown, connection, tls_12_only_);
-  if (!stream.open()) return;
-  {
+  TlsStream stream(*shown, connection, tls_12_only_, [this](const std::string& name) {
     MutexLock lock(mutex_);
-    asked_name_ = stream.asked_name();
-  }
+    asked_name_ = name;
+  });
+  if (!stream.open()) return;
   char buffer[4096];
   while (stream.read(buffer, sizeof buffer) > 0) {
   }

@@ -269,7 +269,9 @@ class CurlClient final : public HttpClient {
     set_up(*lane, exchange, parts, headers.get());
     auto done = perform(op, *lane, exchange, parts);
     curl_multi_remove_handle(lane->multi.get(), lane->easy.get());
-    set(*lane, CURLOPT_SHARE, nullptr);               // no reset takes cookies away
+    // No reset lets go of cookies, nor of the list of their files; those that are shared stay.
+    set(*lane, CURLOPT_COOKIEFILE, nullptr);
+    set(*lane, CURLOPT_SHARE, nullptr);
     if (!done) return fail(std::move(done).error());  // the lane and its connection are dropped
     long status = 0;
     curl_easy_getinfo(lane->easy.get(), CURLINFO_RESPONSE_CODE, &status);
