@@ -17,6 +17,7 @@ from pathlib import Path
 
 import process
 import tools
+from knot_server import KnotServer
 from postgres_server import SUPERUSER, PostgresServer
 from rabbitmq_server import PORTS, RabbitmqServer
 
@@ -101,6 +102,46 @@ class GitHttp:
                     signal.SIGKILL if kill else signal.SIGTERM)
 
 
+class Dns:
+    """Knot DNS 3.2: the zone example. on one server, which delegates acme.example. to two others.
+    All listen on PORT, on addresses of their own; dynamic updates from loopback are taken."""
+    prefix = "TESTBED_DNS_"
+    setting = "a record of acme.example., as in a zone file"
+
+    ABOVE = """@ SOA ns hostmaster 1 3600 600 86400 5
+@ NS ns
+ns A 127.0.0.1
+acme NS ns1.acme
+acme NS ns2.acme
+ns1.acme A 127.0.0.2
+ns2.acme A 127.0.0.3"""
+    BELOW = """@ SOA ns1 hostmaster 1 3600 600 86400 7
+@ NS ns1
+@ NS ns2
+ns1 A 127.0.0.2
+ns2 A 127.0.0.3
+@ MX 10 mail
+www A 192.0.2.1
+www AAAA 2001:db8::1
+@ TXT "v=spf1 -all"
+shop CNAME www"""
+
+    @classmethod
+    def up(cls, directory, _password, settings):
+        below = "\n".join([cls.BELOW, *settings])
+        zones = [("example", cls.ABOVE), ("acme.example", below), ("acme.example", below)]
+        server, port = KnotServer(directory), process.free_ports(1)[0]
+        server.make(zones, port)
+        server.start(zones, port)
+        return {"PORT": port, "PARENT": f"127.0.0.1:{port}", "ZONE": "acme.example",
+                "SERVERS": f"127.0.0.2:{port},127.0.0.3:{port}", "LOG": server.folder(1) / "log",
+                "PID": process.live_pid(server.pid_file(1))}
+
+    @staticmethod
+    def down(directory, kill):
+        KnotServer(directory).stop(3, kill)
+
+
 class S3:
     """An S3 server (versitygw) with one bucket, `testbed`, and a fault proxy before it."""
     prefix = "TESTBED_S3_"
@@ -179,7 +220,7 @@ def launch_server(directory, name, port, argv, env):
 
 
 COMPONENTS = {"postgres": Postgres, "rabbitmq": Rabbitmq, "git-http": GitHttp, "s3": S3,
-              "moto": Moto}
+              "moto": Moto, "dns": Dns}
 
 
 def component_of(directory):

@@ -157,7 +157,7 @@ def stage_contracts(tally):
     if not build(tally, "release"):
         return
     testbed = ["testbed/with", "postgres", "postgres=TESTBED_POSTGRES2_", "rabbitmq",
-               "rabbitmq=TESTBED_RABBITMQ2_", "git-http", "s3", "moto", "--"]
+               "rabbitmq=TESTBED_RABBITMQ2_", "git-http", "dns", "s3", "moto", "--"]
     for program in sorted((ROOT / "build/release").rglob("*_e2e")):
         gtest(tally, program, program.name, wrap=testbed, limit_s=7200)
 

@@ -43,7 +43,7 @@ nothing_is_left_of() {
 }
 
 InstallingWhatIsThereDoesNothing() {
-  testbed/install postgres rabbitmq git-http s3 | tee "$SCRATCH/installed"
+  testbed/install postgres rabbitmq git-http dns s3 | tee "$SCRATCH/installed"
   grep -q 'all there' "$SCRATCH/installed"
 }
 
@@ -56,7 +56,7 @@ ACommandRunsBesideAllComponents() {
   export SEEN=$SCRATCH/session
   mkdir "$SEEN"
   # shellcheck disable=SC2016
-  fails_with 7 testbed/with postgres postgres=OTHER_ rabbitmq git-http s3 moto -- bash -uc "$witness"'
+  fails_with 7 testbed/with postgres postgres=OTHER_ rabbitmq git-http dns s3 moto -- bash -uc "$witness"'
     ask() { PGPASSWORD=$2 psql -X "$1" -Atc "select inet_server_port()"; }
     ask "$TESTBED_POSTGRES_URL" "$TESTBED_POSTGRES_PASSWORD" >"$SEEN/postgres"
     echo "$TESTBED_POSTGRES_PORT" >"$SEEN/postgres.wanted"
@@ -69,6 +69,10 @@ ACommandRunsBesideAllComponents() {
     }
     overview "$TESTBED_RABBITMQ_USER:$TESTBED_RABBITMQ_PASSWORD" >"$SEEN/rabbitmq"
     overview guest:guest >"$SEEN/rabbitmq.refused"
+
+    for server in "$TESTBED_DNS_PARENT" ${TESTBED_DNS_SERVERS//,/ }; do
+      kdig "@${server%:*}" -p "${server#*:}" www.acme.example. | grep -c "IN.A.192.0.2.1" >>"$SEEN/dns"
+    done
 
     export GIT_TERMINAL_PROMPT=0
     login="http://$TESTBED_GIT_USER:$TESTBED_GIT_PASSWORD@${TESTBED_GIT_URL#http://}"
@@ -107,6 +111,7 @@ ItsVariablesLeadToEachComponent() {
   diff "$SCRATCH/session/postgres" "$SCRATCH/session/postgres.wanted"
   diff "$SCRATCH/session/other" "$SCRATCH/session/other.wanted"
   expect "answer of RabbitMQ" 200 "$(<"$SCRATCH/session/rabbitmq")"
+  expect "answers of the name servers" "0 1 1" "$(xargs <"$SCRATCH/session/dns")"
   expect "pushed commit" "$(git -C "$SCRATCH/session/clone" rev-parse HEAD)" \
     "$(<"$SCRATCH/session/git")"
   expect "answers of the bucket" "200 200" "$(xargs <"$SCRATCH/session/s3")"

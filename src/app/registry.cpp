@@ -6,13 +6,19 @@
 #include "source/postgres/postgres_source.h"
 #include "source/rabbitmq/rabbitmq_source.h"
 #include "steps/approval/approval_step.h"
+#include "steps/compare/compare_step.h"
+#include "steps/dns_check/dns_check_step.h"
 #include "steps/exec/exec_step.h"
+#include "steps/file_check/file_check_step.h"
 #include "steps/git_edit/git_edit_step.h"
 #include "steps/http_check/http_check_step.h"
+#include "steps/journey/journey_step.h"
 #include "steps/lazy_step.h"
+#include "steps/notify/notify_step.h"
 #include "steps/postgres_roles/postgres_roles_step.h"
 #include "steps/rabbitmq_users/rabbitmq_users_step.h"
 #include "steps/sql/sql_step.h"
+#include "steps/tls_check/tls_check_step.h"
 #include "steps/wait/wait_step.h"
 
 namespace lifeboat::app {
@@ -53,13 +59,19 @@ source::SourceTypes known_sources() {
 plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   plan::StepTypes types;
   types.add(steps::approval_step());
+  types.add(steps::compare_step(world));
+  types.add(with_secrets(steps::dns_check_step()));
   types.add(with_secrets(steps::exec_step()));
+  types.add(with_secrets(steps::file_check_step()));
   types.add(with_secrets(steps::git_edit_step()));
   types.add(with_secrets(steps::http_check_step()));
+  types.add(with_secrets(steps::journey_step()));
+  types.add(with_secrets(steps::notify_step()));
   types.add(with_secrets(steps::postgres_roles_step()));
   types.add(with_secrets(steps::rabbitmq_users_step()));
   types.add(steps::restore_step(world));
   types.add(with_secrets(steps::sql_step()));
+  types.add(with_secrets(steps::tls_check_step()));
   types.add(with_secrets(steps::wait_step()));
   return types;
 }

@@ -111,14 +111,17 @@ TEST_F(Registry, ThePageOfThePlatformFileHasTheTablesOfAllTypes) {
       << "put the output of `lifeboat schema --markdown` below the line <!-- types -->";
 }
 
-TEST_F(Registry, TheExampleOfThePageIsValid) {
-  const std::string page = read("docs/plan-file.md");
-  const std::size_t title = page.find("## A complete example");
-  ASSERT_NE(title, std::string::npos);
-  const std::size_t begin = page.find("```yaml\n", title) + 8;
-  const std::string example = page.substr(begin, page.find("```", begin) - begin);
-  const auto platform = platform::read_platform(example, "example", words_);
-  EXPECT_TRUE(platform) << (platform ? "" : platform.error().what);
+TEST_F(Registry, TheExamplesOfThePagesAreValid) {
+  for (const auto& [name, heading] : {std::pair("docs/plan-file.md", "## A complete example"),
+                                      std::pair("docs/checks.md", "# Proving that it works")}) {
+    const std::string page = read(name);
+    const std::size_t title = page.find(heading);
+    ASSERT_NE(title, std::string::npos) << name;
+    const std::size_t begin = page.find("```yaml\n", title) + 8;
+    const std::string example = page.substr(begin, page.find("```", begin) - begin);
+    const auto platform = platform::read_platform(example, name, words_);
+    EXPECT_TRUE(platform) << (platform ? "" : platform.error().what);
+  }
 }
 
 TEST_F(Registry, TheShopIsValid) {

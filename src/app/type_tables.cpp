@@ -22,16 +22,38 @@ std::string field_row(const Field& field, const std::string& path) {
                      in_cell(help));
 }
 
-std::string fields_table(const Record& record) {
-  std::string out = "| field | type | |\n| --- | --- | --- |\n";
+// The words of a record within a field, and how a path to them goes on: of a list `requests[].`, of
+// a map `users.NAME.`; null where there are none.
+const Record* record_within(const Shape& shape, std::string& path) {
+  if (shape.record) {
+    path += ".";
+    return shape.record.get();
+  }
+  if (!shape.inner) return nullptr;
+  path += shape.kind == Shape::Kind::list ? "[]" : ".NAME";
+  return record_within(*shape.inner, path);
+}
+
+// Words that stand at the top as well, as those of one request instead of a list, are told once.
+bool told_above(const Field& field, const Record& top) {
+  const Field* same = top.find(field.name);
+  return same != nullptr && same->help == field.help;
+}
+
+std::string field_rows(const Record& record, const std::string& path, const Record& top) {
+  std::string out;
   for (const Field& field : record.fields) {
-    out += field_row(field, "");
-    if (!field.shape.record) continue;
-    for (const Field& inner : field.shape.record->fields) {
-      out += field_row(inner, field.name + ".");
-    }
+    if (!path.empty() && told_above(field, top)) continue;
+    out += field_row(field, path);
+    std::string below = path + field.name;
+    const Record* inner = record_within(field.shape, below);
+    if (inner != nullptr) out += field_rows(*inner, below, top);
   }
   return out;
+}
+
+std::string fields_table(const Record& record) {
+  return "| field | type | |\n| --- | --- | --- |\n" + field_rows(record, "", record);
 }
 
 std::string outputs_line(const plan::StepType& type) {

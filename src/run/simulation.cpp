@@ -183,7 +183,7 @@ Result<SimulatedRun> simulate_run(const Operation& op, const SimulationSetup& se
       store, repo::Environment{op.clock, setup.random, "simulation", {}, {}, 1, 1u << 20});
   FakeLauncher launcher;
   EngineSetup engine;
-  engine.around = {&types, &launcher, &world, setup.random, &world, "."};
+  engine.around = {&types, &launcher, &world, setup.random, &world, ".", ""};
   engine.repository = &repository;
   engine.driver = {"simulation", "simulation", 1, "simulation"};
   engine.running_at_most = setup.workers;

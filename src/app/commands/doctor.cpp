@@ -121,7 +121,8 @@ class Doctor {
       std::string missing;
       for (const plan::StepNode& step : plan.steps) {
         const std::string source = step.config.text("source");
-        const bool known = step.type == "restore" && source.find("${") == std::string::npos;
+        const bool known = (step.type == "restore" || step.type == "compare") &&
+                           source.find("${") == std::string::npos;
         if (known && !captured.contains(source)) missing += (missing.empty() ? "" : ", ") + source;
       }
       if (missing.empty()) {

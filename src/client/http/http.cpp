@@ -16,6 +16,11 @@
 #include "base/mutex.h"
 
 namespace lifeboat {
+
+struct CookieAccess {
+  static CURLSH* jar(const HttpCookies& cookies) { return cookies.jar_.get(); }
+};
+
 namespace {
 
 using Kind = Error::Kind;
@@ -270,6 +275,9 @@ class CurlClient final : public HttpClient {
     set_up(*lane, exchange, parts, headers.get());
     auto done = perform(op, *lane, exchange, parts);
     curl_multi_remove_handle(lane->multi.get(), lane->easy.get());
+    // No reset lets go of cookies, nor of the list of their files; those that are shared stay.
+    set(*lane, CURLOPT_COOKIEFILE, nullptr);
+    set(*lane, CURLOPT_SHARE, nullptr);
     if (!done) return fail(std::move(done).error());  // the lane and its connection are dropped
     long status = 0;
     curl_easy_getinfo(lane->easy.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -317,6 +325,10 @@ class CurlClient final : public HttpClient {
     set(lane, CURLOPT_HEADERFUNCTION, &on_header);
     set(lane, CURLOPT_HEADERDATA, &exchange);
     set(lane, CURLOPT_USERAGENT, "lifeboat");
+    if (request.cookies != nullptr) {
+      set(lane, CURLOPT_SHARE, CookieAccess::jar(*request.cookies));
+      set(lane, CURLOPT_COOKIEFILE, "");  // no file: begins to heed cookies
+    }
     set_method(lane, request);
     set_safety(lane, request, parts);
     const bool own = !request.user.empty();
@@ -362,6 +374,37 @@ class CurlClient final : public HttpClient {
 };
 
 }  // namespace
+
+HttpCookies::HttpCookies()
+    : jar_((start_curl(), curl_share_init()),
+           [](void* jar) { curl_share_cleanup(static_cast<CURLSH*>(jar)); }) {
+  ASSERT(jar_ != nullptr);
+  curl_share_setopt(jar_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
+}
+
+HttpCookies::~HttpCookies() = default;
+
+std::optional<std::string> HttpCookies::find(std::string_view name) const {
+  const Easy reader(curl_easy_init());
+  curl_easy_setopt(reader.get(), CURLOPT_SHARE, jar_.get());
+  curl_slist* lines = nullptr;
+  curl_easy_getinfo(reader.get(), CURLINFO_COOKIELIST, &lines);
+  const List owned(lines);
+  std::optional<std::string> value;
+  // Lines of seven fields: domain, whether below it, path, secure, expiry, name, value.
+  for (const curl_slist* line = lines; line != nullptr; line = line->next) {
+    std::vector<std::string_view> fields;
+    for (std::string_view rest = line->data; fields.size() < 7;) {
+      const std::size_t end = fields.size() == 6 ? rest.size() : rest.find('\t');
+      fields.push_back(rest.substr(0, end));
+      if (end >= rest.size()) break;
+      rest.remove_prefix(end + 1);
+    }
+    // The second after the epoch: the last answer took it back.
+    if (fields.size() == 7 && fields[5] == name && fields[4] != "1") value = fields[6];
+  }
+  return value;
+}
 
 std::string_view HttpResponse::header(std::string_view name) const {
   const auto found = headers.find(name);

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,24 @@
 #include "base/secret.h"
 
 namespace lifeboat {
+
+// The cookies of one visitor: given to the requests that name them, kept from their answers, as a
+// browser does it (domain, path, Secure, expiry).
+//
+// Threads: one request at a time.  Ownership: outlives the requests that name it.
+class HttpCookies {
+ public:
+  HttpCookies();
+  HttpCookies(const HttpCookies&) = delete;
+  HttpCookies& operator=(const HttpCookies&) = delete;
+  ~HttpCookies();
+  // The value of the cookie of that name that came last; nullopt: there is none.
+  std::optional<std::string> find(std::string_view name) const;
+
+ private:
+  friend struct CookieAccess;
+  std::unique_ptr<void, void (*)(void*)> jar_;
+};
 
 struct HttpRequest {
   std::string method = "GET";
@@ -35,7 +54,8 @@ struct HttpRequest {
   std::string user = {};  // basic authentication when not empty
   Secret password = {};
   std::string ca_file = {};  // certificates to trust instead of the system's; "" = the system's
-  bool follow_redirects = false;  // at most 5; from https only to https
+  HttpCookies* cookies = nullptr;  // null: none are sent, none are kept
+  bool follow_redirects = false;   // at most 5; from https only to https
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds timeout = std::chrono::minutes(2);  // of the whole exchange
   // An exchange that is slower than `slowest_bytes_per_s` for `stall` has ended.

@@ -191,6 +191,31 @@ TEST_F(HttpTest, ConnectionsAreUsedAgainAndLoginsAreNot) {
   EXPECT_EQ(server.last_request().find("Authorization"), std::string::npos);
 }
 
+TEST_F(HttpTest, CookiesAreKeptForTheirVisitorAndNobodyElse) {
+  ScriptedServer server([](const std::string& request) {
+    if (request.starts_with("GET /in")) {
+      return answer_of("200 OK", "",
+                       "Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2; Path=/; HttpOnly\r\n"
+                       "Set-Cookie: far=3; Domain=elsewhere.example\r\n");
+    }
+    return answer_of("200 OK", "", "Set-Cookie: a=; Max-Age=0; Path=/\r\n");
+  });
+  HttpCookies visitor, other;
+  ASSERT_TRUE(client->send(op, {.url = server.url("/in"), .cookies = &visitor}));
+  EXPECT_EQ(visitor.find("a"), "1");
+  EXPECT_EQ(visitor.find("b"), "2");
+  EXPECT_EQ(visitor.find("far"), std::nullopt);
+  ASSERT_TRUE(client->send(op, {.url = server.url("/out"), .cookies = &visitor}));
+  EXPECT_NE(server.last_request().find("a=1"), std::string::npos);
+  EXPECT_NE(server.last_request().find("b=2"), std::string::npos);
+  EXPECT_EQ(visitor.find("a"), std::nullopt) << "the answer took it back";
+  ASSERT_TRUE(client->send(op, {.url = server.url("/"), .cookies = &other}));
+  EXPECT_EQ(server.last_request().find("Cookie:"), std::string::npos);
+  ASSERT_TRUE(client->send(op, {.url = server.url("/")}));
+  EXPECT_EQ(server.last_request().find("Cookie:"), std::string::npos);
+  EXPECT_EQ(server.connections(), 1);
+}
+
 TEST_F(HttpTest, ASilentPortIsUnavailableByName) {
   int port = 0;
   {

@@ -28,6 +28,8 @@ class ApprovalStep final : public plan::Step {
 plan::StepType approval_step() {
   plan::StepType type;
   type.name = plan::approval_type;
+  type.usually = {std::chrono::milliseconds(1), std::chrono::milliseconds(10),
+                  std::chrono::seconds(1)};
   type.help = "Waits until people have agreed; the word of a step that only has `approve:`";
   type.fields.name = type.name;
   type.fields.help = type.help;

@@ -15,6 +15,7 @@
 // expectation becomes one Check. `save` keeps a value of a JSON answer under a name; `{{name}}`
 // puts it into url, path, headers, body, json and expectations of later requests (a text that is
 // nothing but `{{name}}` keeps the value's type). `{{` is used because `${}` belongs to the plan.
+// `secrets` are there from the start: what is built from one is shown nowhere.
 // `outputs` says which saved values the step answers, and of what type.
 //
 // A request with `within` is asked again every second until all it expects holds.

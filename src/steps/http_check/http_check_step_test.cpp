@@ -9,7 +9,6 @@
 #include "client/process/launcher.h"
 #include "plan/step_contract.h"
 #include "schema/json.h"
-#include "steps/http_check/template_text.h"
 #include "steps/page_server.h"
 #include "test_places.h"
 
@@ -258,32 +257,6 @@ TEST_F(HttpCheckTest, WordsThatDoNotFitTogetherAreRefused) {
   for (const char* json : {R"({})", R"({"requests": []})", R"({"requests": [{"path": "/"}]})",
                            R"({"url": "http://a", "requests": [{"path": "/"}], "json": {}})"}) {
     EXPECT_FALSE(type.make(from_json(json), context_)) << json;
-  }
-}
-
-TEST(TemplateText, ReplacesNamesKeepsTypesAndSpreadsSecrets) {
-  Value saved;
-  saved.set("id", 17);
-  saved.set("name", "chair");
-  saved.set("key", secret("k"));
-  EXPECT_EQ(filled_text("/a/{{id}}/{{ name }}", saved)->string(), "/a/17/chair");
-  EXPECT_EQ(*filled(Value("{{id}}"), saved), Value(17));
-  EXPECT_EQ(*filled(Value("x{{id}}"), saved), Value("x17"));
-  EXPECT_TRUE(filled_text("token {{key}}", saved)->tainted());
-  EXPECT_TRUE(filled(from_json(R"({"a": ["{{key}}"]})"), saved)->tainted());
-  EXPECT_EQ(filled_text("{{ open", saved)->string(), "{{ open");
-  EXPECT_FALSE(filled_text("{{}}", saved));
-}
-
-TEST(TemplateText, PathsReachIntoListsAndMaps) {
-  const Value tree = from_json(R"({"a": [{"b": 1}, [2, 3]], "c": {"d e": null}})");
-  EXPECT_EQ(*at_path(tree, "a[0].b"), Value(1));
-  EXPECT_EQ(*at_path(tree, "a[1][1]"), Value(3));
-  EXPECT_EQ(*at_path(tree, ""), tree);
-  EXPECT_TRUE(at_path(tree, "a[7].b")->is_null());
-  EXPECT_TRUE(at_path(tree, "c.d e")->is_null());
-  for (const char* path : {".a", "a.", "a..b", "a[", "a[x]", "a[]", "a[-1]"}) {
-    EXPECT_FALSE(at_path(tree, path)) << path;
   }
 }
 

@@ -5,9 +5,8 @@
 #include <algorithm>
 
 #include "backup/backup.h"
-#include "client/process/launcher.h"
-#include "client/secret/secret_values.h"
 #include "steps/restore/losses.h"
+#include "steps/restore/target_system.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -21,7 +20,7 @@ class RestoreStep final : public plan::Step {
       : world_(world), config_(std::move(config)), context_(context) {}
 
   Result<void> preflight(const Operation& op) override {
-    TRY(const Id snapshot, snapshot_id());
+    TRY(const Id snapshot, snapshot_of(world_, name()));
     TRY(const auto feed, world_.repository->feed(op, snapshot));
     // The target may not exist yet (its address is the output of another step): observe looks.
     return {};
@@ -99,43 +98,15 @@ class RestoreStep final : public plan::Step {
   }
   bool keeps_aside() const { return config_.text("foreign", "refuse") == "keep_aside"; }
 
-  Result<Id> snapshot_id() const {
-    const auto found = world_.snapshots.find(name());
-    if (found == world_.snapshots.end()) {
-      // No earlier step can bring it: not of the kind that preflight forgives.
-      return fail(Error::Kind::invalid, "the recovery point holds no snapshot of " + name(),
-                  "choose another point (`lifeboat points`), or take this step out of the plan");
-    }
-    return found->second;
-  }
-
   // Opens feed and target once; both stay for the life of the step.
   Result<void> connect(const Operation& op) {
     if (target_) return {};
-    TRY(snapshot_, snapshot_id());
+    TRY(snapshot_, snapshot_of(world_, name()));
     TRY(feed_, world_.repository->feed(op, snapshot_));
-    const auto& configured = world_.sources.at(name());
-    type_ = world_.types->find(configured.type);
-    TRY(Value config, type_->retarget(configured.config, config_.text("into"), config_.at("with")));
-    TRY_DO(refuse_relative_target(config));
-    TRY_DO(reveal_secrets(
-        op, config, type_->fields,
-        {.launcher = &context_.launcher(), .directory = context_.secret_directory()}));
-    const source::Context context{.clock = &context_.clock(),
-                                  .launcher = &context_.launcher(),
-                                  .directory = context_.bundle_directory()};
-    TRY(target_, type_->make(config, context));
-    return {};
-  }
-
-  // Certificates and secret files are below the bundle; a target there would go when the run ends.
-  Result<void> refuse_relative_target(const Value& config) const {
-    if (!type_->local_paths) return {};
-    for (const std::string& path : type_->local_paths(config)) {
-      if (path.starts_with('/')) continue;
-      return fail(Error::Kind::invalid, "into: " + printable(path) + " is a relative path",
-                  "a recovery runs from any folder: give an absolute path, or one of an input");
-    }
+    TRY(TargetSystem target,
+        open_target(op, world_, name(), config_.text("into"), config_.at("with"), context_));
+    type_ = target.type;
+    target_ = std::move(target.live);
     return {};
   }
 

@@ -3,8 +3,8 @@
 #include "base/bytes.h"
 #include "client/http/http.h"
 #include "client/postgres/connection.h"
+#include "client/tcp/connect.h"
 #include "steps/bundle_path.h"
-#include "steps/wait/tcp_probe.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -104,7 +104,8 @@ class WaitStep final : public plan::Step {
 
   Result<void> ask_tcp(const Operation& op) const {
     TRY(const TcpAddress address, parse_tcp_address(config_.text("tcp")));
-    return probe_tcp(op, address);
+    TRY(const Descriptor connection, connect_tcp(op, address));
+    return {};
   }
 
   Result<void> ask_http(const Operation& op) {

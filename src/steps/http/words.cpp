@@ -1,18 +1,15 @@
-// The words of "http-check": what a request may say, alone or in a list.
+#include "steps/http/words.h"
+
 #include <set>
 
 #include "client/http/http.h"
-#include "steps/http_check/http_check_step.h"
 
 namespace lifeboat::steps {
-
-std::unique_ptr<plan::Step> make_http_check(const Value& config, plan::StepContext& context);
-
 namespace {
 
-Record fields_of_expect() {
+Record fields_of_expect(const std::string& type) {
   Record record;
-  record.name = "http-check.expect";
+  record.name = type + ".expect";
   record.help = "What the answer must be";
   record.fields = {
       {.name = "status",
@@ -28,7 +25,9 @@ Record fields_of_expect() {
   return record;
 }
 
-std::vector<Field> fields_of_request() {
+}  // namespace
+
+std::vector<Field> words_of_request(const std::string& type) {
   return {
       {.name = "method",
        .shape = shape::choice({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}),
@@ -43,7 +42,7 @@ std::vector<Field> fields_of_request() {
       {.name = "body", .shape = shape::string(), .help = "Sent as it is"},
       {.name = "json", .shape = shape::any(), .help = "Sent as JSON"},
       {.name = "expect",
-       .shape = shape::record(fields_of_expect()),
+       .shape = shape::record(fields_of_expect(type)),
        .help = "What the answer must be; each part is one check"},
       {.name = "save",
        .shape = shape::map(shape::string()),
@@ -54,22 +53,14 @@ std::vector<Field> fields_of_request() {
   };
 }
 
-Record fields_of_check() {
-  Record one;
-  one.name = "http-check.requests";
-  one.help = "One request";
-  one.fields = fields_of_request();
-  Record record;
-  record.name = "http-check";
-  record.help = "Requests whose answers prove something";
-  record.fields = fields_of_request();
-  const std::vector<Field> more = {
-      {.name = "requests",
-       .shape = shape::list(shape::record(one)),
-       .help = "Several requests in order, instead of one"},
+std::vector<Field> words_of_all_requests() {
+  return {
       {.name = "outputs",
        .shape = shape::map(shape::string()),
        .help = "Name -> type of saved values that the step answers"},
+      {.name = "secrets",
+       .shape = shape::map(shape::secret()),
+       .help = "Name -> secret, for {{name}} in requests; shown nowhere"},
       {.name = "user", .shape = shape::string(), .help = "For basic authentication"},
       {.name = "password", .shape = shape::secret(), .help = "Of `user`"},
       {.name = "ca_file",
@@ -80,17 +71,17 @@ Record fields_of_check() {
        .help = "Of one request",
        .fallback = Value("30s")},
   };
-  record.fields.insert(record.fields.end(), more.begin(), more.end());
-  record.short_form = "url";
-  return record;
 }
 
-// Where requests with an effect go, without what may be a secret.
-std::vector<std::string> effects_of(const Value& config) {
+bool is_safe(const Value& request) {
+  const std::string method = request.text("method", "GET");
+  return method == "GET" || method == "HEAD" || request.boolean("safe", false);
+}
+
+std::vector<std::string> effects_of_requests(const Value& config) {
   std::set<std::string> endpoints;
   const auto add = [&](const Value& request) {
-    const std::string method = request.text("method", "GET");
-    if (method == "GET" || method == "HEAD") return;
+    if (is_safe(request)) return;
     const Value& url = request.has("url") ? request.at("url") : config.at("url");
     const auto parts =
         url.is(Value::Type::string) ? parse_url(url.string()) : Result<UrlParts>(fail(Error()));
@@ -104,46 +95,21 @@ std::vector<std::string> effects_of(const Value& config) {
   return {endpoints.begin(), endpoints.end()};
 }
 
-Error usage(const std::string& what, const std::string& hint) {
-  return {Error::Kind::invalid, "http-check: " + what, hint, Error::Code::usage};
-}
-
-Result<void> words_fit(const Value& config) {
-  const bool list = config.at("requests").is(Value::Type::list);
-  if (!list && !config.has("url")) return fail(usage("no `url`", "name the page to ask"));
-  if (!list) return {};
-  if (config.at("requests").list().empty()) {
-    return fail(usage("`requests` is empty", "write at least one"));
+Result<void> requests_fit(const std::string& type, const Value& config) {
+  const Value& requests = config.at("requests");
+  if (!requests.is(Value::Type::list) || requests.list().empty()) {
+    return fail(wrong_words(type, "`requests` is empty", "write at least one"));
   }
-  for (const char* word : {"json", "body", "expect", "save", "path", "within"}) {
-    if (!config.has(word)) continue;
-    return fail(usage("`" + std::string(word) + "` stands beside `requests`",
-                      "move it into one of the requests"));
-  }
-  for (const Value& request : config.at("requests").list()) {
+  for (const Value& request : requests.list()) {
     if (request.has("url") || config.has("url")) continue;
-    return fail(usage("a request has no `url`", "name it there, or once beside `requests`"));
+    return fail(
+        wrong_words(type, "a request has no `url`", "name it there, or once beside `requests`"));
   }
   return {};
 }
 
-}  // namespace
-
-plan::StepType http_check_step() {
-  plan::StepType type;
-  type.name = "http-check";
-  type.usually = {std::chrono::seconds(1), std::chrono::seconds(10), std::chrono::minutes(2)};
-  type.help = "Asks pages and compares what they answer";
-  type.fields = fields_of_check();
-  type.outputs_field = "outputs";
-  type.fence = plan::Fence::none;
-  type.effects = effects_of;
-  type.make = [](const Value& config,
-                 plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
-    TRY_DO(words_fit(config));
-    return make_http_check(config, context);
-  };
-  return type;
+Error wrong_words(const std::string& type, const std::string& what, const std::string& hint) {
+  return {Error::Kind::invalid, type + ": " + what, hint, Error::Code::usage};
 }
 
 }  // namespace lifeboat::steps

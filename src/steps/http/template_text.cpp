@@ -1,7 +1,4 @@
-#include "steps/http_check/template_text.h"
-
-#include <algorithm>
-#include <charconv>
+#include "steps/http/template_text.h"
 
 #include "base/bytes.h"
 #include "schema/json.h"
@@ -22,26 +19,6 @@ Result<Value> saved_value(const std::string& name, const Value& saved) {
   if (saved.has(name)) return saved.at(name);
   return fail(Error::Kind::invalid, "nothing was saved as '" + printable(name) + "'",
               "a request before this one must have it in `save`");
-}
-
-Error not_a_path(const std::string& path) {
-  return {Error::Kind::invalid,
-          "'" + printable(path) + "' is not a path into JSON",
-          "write it like order.items[0].id",
-          {}};
-}
-
-// "[12]" at the start of `rest`: takes it away and answers the number.
-Result<std::size_t> take_index(std::string_view& rest, const std::string& path) {
-  const std::size_t end = rest.find(']');
-  std::size_t index = 0;
-  const char* last = rest.data() + (end == std::string_view::npos ? 0 : end);
-  const auto [stop, error] = std::from_chars(rest.data() + 1, last, index);
-  if (end == std::string_view::npos || error != std::errc() || stop != last) {
-    return fail(not_a_path(path));
-  }
-  rest.remove_prefix(end + 1);
-  return index;
 }
 
 }  // namespace
@@ -91,28 +68,6 @@ Result<Value> filled(const Value& tree, const Value& saved) {
   }
   if (tree.own_taint()) result.taint();
   return result;
-}
-
-Result<Value> at_path(const Value& tree, const std::string& path) {
-  Value here = tree;
-  std::string_view rest = path;
-  while (!rest.empty()) {
-    if (rest.front() == '[') {
-      TRY(const std::size_t index, take_index(rest, path));
-      const bool there = here.is(Value::Type::list) && index < here.list().size();
-      here = there ? Value(here.list()[index]) : Value();
-    } else {
-      const std::size_t end = std::min(rest.find_first_of(".["), rest.size());
-      if (end == 0) return fail(not_a_path(path));
-      here = Value(here.at(rest.substr(0, end)));
-      rest.remove_prefix(end);
-    }
-    if (rest.starts_with('.')) {
-      rest.remove_prefix(1);
-      if (rest.empty()) return fail(not_a_path(path));
-    }
-  }
-  return here;
 }
 
 }  // namespace lifeboat::steps

@@ -1,4 +1,4 @@
-// steps/http_check/template_text.h - `{{name}}` in texts, and paths into JSON.
+// steps/http/template_text.h - `{{name}}` in texts.
 //
 // Threads: any; pure.
 #pragma once
@@ -16,9 +16,5 @@ namespace lifeboat::steps {
 Result<Value> filled_text(const std::string& text, const Value& saved);
 // The same for all texts of a tree; a text that is one `{{name}}` alone becomes that value.
 Result<Value> filled(const Value& tree, const Value& saved);
-
-// What `path` names in `tree`: "order.items[0].id", or "" for all of it. Answers null where nothing
-// is.  Errors: invalid (not a path).
-Result<Value> at_path(const Value& tree, const std::string& path);
 
 }  // namespace lifeboat::steps
