@@ -26,8 +26,8 @@ struct Chain {
 // head that is lower or other than remembered.
 Result<Chain> read_chain(const Operation& op, repo::Repository& repository, const std::string& run);
 
-// Adds what was written since, and answers how many segments that were: how a run that somebody else
-// drives is watched. Errors: as read_chain(), but for gaps, which only the next read_chain() finds.
+// Adds what was written since, and answers how many segments that were: how a run that somebody
+// else drives is watched. Errors: as read_chain(), but for gaps, which only the next read_chain() finds.
 Result<std::uint64_t> read_further(const Operation& op, repo::Repository& repository,
                                    const std::string& run, Chain& chain);
 
