@@ -1,0 +1,203 @@
+// Recoveries with people in them, under one seed: gates, approvals by some and by the wrong ones,
+// pauses, skips, undos, retries, declines, words of honour; drivers that die or fall silent at any
+// change of store or world; a store that fails for a while or loses answers.
+//
+// The law: whatever was asked and whatever died, once the faults stop and people have agreed, the
+// world is as an undisturbed run leaves it, and each effect was brought about once; until then a
+// driver that ends says which step, request or person it stopped for. No gated effect ever exists
+// before enough of the right people approved.
+//
+// LIFEBOAT_SEEDS=N runs N seeds (default 200, with LIFEBOAT_LONG 20,000); LIFEBOAT_SEED=N that one.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "run/fake_engine.h"
+#include "run/report.h"
+
+namespace lifeboat::run {
+namespace {
+
+constexpr int lives_max = 60;
+const std::vector<std::string> all_people = {"alice", "bob", "carol"};
+
+std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
+}
+
+// Steps after random earlier ones; a third of them gated; some make secrets, some are fenced.
+plan::Plan random_plan(SeededRandom& random) {
+  std::vector<plan::StepNode> steps;
+  const std::uint64_t count = 2 + random.below(6);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    std::string value = "v" + std::to_string(i);
+    std::vector<std::string> after;
+    for (std::uint64_t before = 0; before < i; ++before) {
+      const std::string other = "step" + std::to_string(before);
+      if (random.below(4) == 0) value += "+${" + other + ".value}";
+      if (random.below(5) == 0) after.push_back(other);
+    }
+    auto node = effect_node("step" + std::to_string(i),
+                            effect_config(value, std::int64_t(1 + random.below(3))), after);
+    node.retry = {40, std::chrono::milliseconds(100)};
+    if (random.below(3) == 0) {
+      const bool two = random.below(2) == 0;
+      node.approve = plan::ApprovalRule{{"alice", "bob"}, two ? 2 : 1, std::chrono::hours(24), ""};
+    }
+    steps.push_back(std::move(node));
+  }
+  return plan_of(std::move(steps));
+}
+
+std::map<std::string, std::string> picture(const FakeWorld& world) {
+  std::map<std::string, std::string> shown;
+  for (const auto& [name, effect] : world.effects()) {
+    shown[name] = effect.value + (effect.done ? " done" : " NOT DONE") + " parts " +
+                  std::to_string(effect.parts) + " ends " + std::to_string(effect.completed);
+  }
+  return shown;
+}
+
+// One platform, its operators, and what goes wrong.
+class Story {
+ public:
+  Story(std::uint64_t seed, plan::Plan plan) : engine(seed), plan_(std::move(plan)), random_(seed) {
+    for (const std::string& name : all_people) engine.hire(name);
+    for (const plan::StepNode& node : plan_.steps) {
+      if (!node.approve) continue;
+      engine.world.set_hook(node.name, [this, node](const Operation&, const std::string& verb) {
+        if (verb == "apply" && !may_be_applied(node)) {
+          engine.world.violation(node.name + ": applied without approval");
+        }
+        return Result<void>();
+      });
+    }
+  }
+
+  // True when the platform is back.
+  bool live() {
+    const bool begun = engine.store.objects().contains("runs/run-1/0000000000000000");
+    const auto outcome = begun ? engine.resume() : engine.begin(plan_);
+    if (!outcome && !engine.reaper.dead() && outcome.error().what.empty()) {
+      ADD_FAILURE() << "a driver ended without a word";
+    }
+    if (outcome && !outcome->state.recovered() && !engine.reaper.dead()) {
+      EXPECT_GT(last_line(make_report(*outcome)).size(), std::string("NOT RECOVERED: ").size());
+    }
+    return outcome && !engine.reaper.dead() && outcome->state.recovered();
+  }
+
+  // Faults, then somebody asks for something.
+  void disturb() {
+    engine.reaper.revive();
+    if (random_.below(2) == 0)
+      engine.reaper.fail_sometimes(random_.below(1 << 20), 5 + random_.below(30));
+    if (random_.below(3) != 0) engine.reaper.kill_at(random_.below(90), random_.below(2) == 0);
+    const bool silent = random_.below(3) == 0;
+    engine.heartbeat_period = silent ? std::chrono::seconds(5) : std::chrono::seconds(0);
+    engine.surely_gone = [silent](const journal::Driver&) { return !silent; };
+    live();
+    for (std::uint64_t asked = random_.below(4); asked > 0; --asked) ask_something();
+  }
+
+  // Everybody agrees, nothing fails any more.
+  void settle() {
+    engine.reaper.revive();
+    engine.heartbeat_period = {};
+    engine.surely_gone = [](const journal::Driver&) { return true; };
+    for (int life = 0; life < lives_max; ++life) {
+      if (live()) return;
+      agree();
+    }
+    ADD_FAILURE() << "not done after " << lives_max << " lives";
+  }
+
+  FakeEngine engine;
+
+ private:
+  Result<RunState> state() {
+    const auto seen = engine.repository();
+    TRY(auto outcome, read_run(engine.op(), *seen, "run-1"));
+    return std::move(outcome.state);
+  }
+
+  bool may_be_applied(const plan::StepNode& node) {
+    const auto now = state();
+    return !now || approved(node, now->step(node.name), engine.clock.wall());
+  }
+
+  void request(const std::string& action, const std::string& step, const std::string& by) {
+    Request asked;
+    asked.action = action;
+    asked.step = step;
+    asked.by = by;
+    asked.reason = "for the test";
+    const auto now = state();
+    if (now && !step.empty()) asked.subject = subject_of(*now, step);
+    static_cast<void>(engine.ask(asked));  // the store may be failing
+  }
+
+  void ask_something() {
+    static const std::vector<std::string> of_steps = {"approve", "approve", "approve", "decline",
+                                                      "skip",    "retry",   "undo"};
+    static const std::vector<std::string> of_runs = {"pause", "continue", "cancel", "release"};
+    const std::string& by = all_people[random_.below(all_people.size())];
+    const std::string& step = plan_.steps[random_.below(plan_.steps.size())].name;
+    if (random_.below(4) == 0) return request(of_runs[random_.below(of_runs.size())], "", by);
+    request(of_steps[random_.below(of_steps.size())], step, by);
+  }
+
+  // What it takes to go on from where the run stands.
+  void agree() {
+    const auto now = state();
+    if (!now) return;
+    if (now->paused) request("continue", "", "alice");
+    request("release", "", "alice");
+    for (const plan::StepNode& node : plan_.steps) {
+      const StepState& step = now->step(node.name);
+      const bool left = !step.skipped_by.empty() || step.phase == plan::StepPhase::undone ||
+                        step.phase == plan::StepPhase::failed || step.undo_wanted;
+      if (left) request("retry", node.name, "alice");
+      if (!node.approve || step.phase == plan::StepPhase::done) continue;
+      for (const char* person : {"alice", "bob"}) request("approve", node.name, person);
+    }
+  }
+
+  const plan::Plan plan_;
+  SeededRandom random_;
+};
+
+std::map<std::string, std::string> undisturbed(std::uint64_t seed, plan::Plan plan) {
+  for (plan::StepNode& node : plan.steps) node.approve.reset();
+  Story story(seed, std::move(plan));
+  story.settle();
+  return picture(story.engine.world);
+}
+
+void one_story(std::uint64_t seed) {
+  SeededRandom random(seed);
+  const plan::Plan plan = random_plan(random);
+  const auto expected = undisturbed(seed, plan);
+  Story story(seed, plan);
+  for (std::uint64_t turns = 1 + random.below(6); turns > 0; --turns) story.disturb();
+  story.settle();
+  EXPECT_EQ(picture(story.engine.world), expected);
+  EXPECT_THAT(story.engine.world.violations(), testing::IsEmpty());
+}
+
+TEST(PeopleSim, WhateverPeopleAskAndWhoeverDiesTheRunEndsAsAgreed) {
+  const std::uint64_t only = from_environment("LIFEBOAT_SEED", 0);
+  const std::uint64_t usual = std::getenv("LIFEBOAT_LONG") != nullptr ? 20'000 : 200;
+  const std::uint64_t count = from_environment("LIFEBOAT_SEEDS", usual);
+  const std::uint64_t first = only != 0 ? only : 1, last = only != 0 ? only : count;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    SCOPED_TRACE("LIFEBOAT_SEED=" + std::to_string(seed));
+    one_story(seed);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace lifeboat::run
