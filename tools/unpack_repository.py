@@ -192,6 +192,11 @@ class Repository:
 
     def events(self, run):
         """The events of a run in their order, each as JSON has them."""
+        for segment in self.run_segments(run):
+            yield from segment["events"]
+
+    def run_segments(self, run):
+        """The segments of a run, each with the driver that wrote it."""
         previous, number = "", 0
         while (body := self.record("run-segment", name := f"runs/{run}/{number:016x}")) is not None:
             try:
@@ -201,9 +206,12 @@ class Repository:
                 if (segment["run"], segment["number"], segment["previous"]) != (
                         run, number, previous):
                     raise Refused(f"{name}: does not follow the segment before it")
-                yield from segment["events"]
+                whole = isinstance(segment["events"], list) and isinstance(segment["driver"], dict)
             except (ValueError, KeyError, TypeError):
-                raise Refused(f"{name}: is no segment of a run") from None
+                whole = False
+            if not whole:
+                raise Refused(f"{name}: is no segment of a run")
+            yield segment
             previous, number = sha256(self.read(name)).hex(), number + 1
         for later in range(number + 1, number + 9):
             if self.read(f"runs/{run}/{later:016x}") is not None:

@@ -5,7 +5,8 @@
 #   capture_the_shop     starts examples/shop, two backups under load, destroys it
 #   place=$(new_place)   a folder with a copy of the repository, and an empty folder `target`
 #   alone PLACE [VARIABLE=VALUE...] -- WORDS...   lifeboat on a machine that never saw the run: empty
-#                        environment, empty home. Its process id is in PLACE/pid.
+#                        environment, empty home. Its process id is in PLACE/pid. It has the age
+#                        identity, or where `with_passphrase` is set the passphrase.
 #
 # Besides shop-lost the platform file has a plan for each source alone, made of the same steps:
 # rows, broker-alone, refs, uploads-alone.
@@ -95,7 +96,8 @@ new_place() {
 # The shell lets programs that it starts in the background ignore SIGINT: env undoes that.
 alone() {
   local place=$1 home
-  local -a environment=()
+  local -a environment=() key=(--identity "$keys/identity.txt")
+  [[ -z ${with_passphrase:-} ]] || key=(--passphrase-file "$keys/passphrase")
   shift
   while [[ $1 != -- ]]; do
     environment+=("$1")
@@ -109,7 +111,7 @@ alone() {
     mv "$home.pid" "$place/pid"
     exec env --default-signal=INT -i HOME="$home" PATH=/usr/bin:/bin:/usr/sbin:/sbin TERM=dumb \
       "${environment[@]}" "$lifeboat" "$@" --repository "$place/repository" \
-      --identity "$keys/identity.txt" 3>&-
+      "${key[@]}" 3>&-
   )
 }
 

@@ -101,6 +101,58 @@ KilledAtManyPointsItEndsTheSame() {
   (($(wc -l <"$SCRATCH/points") >= wanted))
 }
 
+# killed_at_a_moment PLACE WORDS...: SIGKILL after a random time; its exit status, 137 for a kill
+killed_at_a_moment() {
+  local place=$1 driver status=0
+  shift
+  rm -f "$place/pid"
+  alone "$place" -- "$@" >"$place/said" 2>"$place/complaints" &
+  driver=$!
+  until_true 20 test -s "$place/pid"
+  # Lives get longer: a step that takes longer than all of them would never end.
+  python3 -c 'import random, sys, time
+time.sleep(random.Random(sys.argv[1]).uniform(0.2, 1 + 1.5 * int(sys.argv[2])))' \
+    "${MOMENTS_SEED:-1}.$moments" "$lives"
+  kill -KILL "$(<"$place/pid")" 2>/dev/null || true
+  wait "$driver" || status=$?
+  return "$status"
+}
+
+# One recovery in many lives, each on a machine that knows nothing of the others, with the one key
+# and the other in turn; adds to `moments`.
+recovery_in_moments() {
+  local place status lives=1 with_passphrase=''
+  place=$(new_place)
+  while :; do
+    local -a words=(recover shop-lost --input target="$place/target")
+    if compgen -G "$place/repository/runs/*/0000000000000000" >/dev/null; then
+      words=(recover --resume latest)
+    fi
+    status=0
+    killed_at_a_moment "$place" "${words[@]}" || status=$?
+    ((status == 137)) || break
+    moments=$((moments + 1))
+    ((++lives < lives_max)) || complain "no end after $lives lives"
+    [[ $with_passphrase ]] && with_passphrase='' || with_passphrase=yes
+  done
+  ((status == 0)) || complain "ended with $status after $moments moments: $(
+    cat "$place/said" "$place/complaints"
+  )"
+  expect "checks" "$(<"$SCRATCH/checks")" "$(recovered "$place/said")"
+  end_platform "$place"
+}
+
+KilledAtRandomMomentsAndContinuedElsewhereItEndsTheSame() {
+  local moments=0 wanted=20 recoveries=0
+  [[ -z ${LIFEBOAT_LONG:-} ]] || wanted=200
+  while ((moments < wanted)); do
+    recovery_in_moments
+    recoveries=$((recoveries + 1))
+  done
+  printf 'killed at %d moments in %d recoveries (MOMENTS_SEED=%s)\n' "$moments" "$recoveries" \
+    "${MOMENTS_SEED:-1}" >&3
+}
+
 # By itself, or because it has ended.
 has_stopped() {
   local state
