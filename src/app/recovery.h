@@ -97,7 +97,7 @@ class Recovery {
   std::optional<run::Replan> replan_;
   std::vector<run::StepFate> fates_;
   std::string secret_directory_;  // "" = that of the bundle
-  plan::RunView begun_;  // of a resumed run
+  plan::RunView begun_;           // of a resumed run
   run::Learned learned_;
 };
 

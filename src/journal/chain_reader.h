@@ -27,7 +27,8 @@ struct Chain {
 Result<Chain> read_chain(const Operation& op, repo::Repository& repository, const std::string& run);
 
 // Adds what was written since, and answers how many segments that were: how a run that somebody
-// else drives is watched. Errors: as read_chain(), but for gaps, which only the next read_chain() finds.
+// else drives is watched. Errors: as read_chain(), but for gaps, which only the next read_chain()
+// finds.
 Result<std::uint64_t> read_further(const Operation& op, repo::Repository& repository,
                                    const std::string& run, Chain& chain);
 
