@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=tests/cases.sh
 . tests/cases.sh
 
+exec 3>&1 # what is printed even when a case is green
+
 lifeboat=$SCRATCH/lifeboat
 cp "${LIFEBOAT_BINARY:-build/release/lifeboat}" "$lifeboat"
 
