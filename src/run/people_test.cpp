@@ -92,7 +92,7 @@ TEST(Gate, ADriverThatWaitsGoesOnWhenTheApprovalComes) {
   const auto done = engine.begin(gated_plan());
   ASSERT_TRUE(done) << done.error().what;
   EXPECT_TRUE(done->state.recovered());
-  EXPECT_GT(done->state.step("dns").awaited.count(), 0);
+  EXPECT_FALSE(done->state.step("dns").holds.empty());
   EXPECT_EQ(make_report(*done).awaited, done->state.step("dns").awaited);
 }
 
@@ -265,7 +265,7 @@ TEST(People, APausedRunStartsNothingUntilItIsLetGoOn) {
   ASSERT_TRUE(engine.ask(request("continue", "", "carol@host")));
   const auto done = engine.resume();
   EXPECT_TRUE(done->state.recovered());
-  EXPECT_GT(make_report(*done).awaited.count(), 0);
+  EXPECT_FALSE(done->state.holds.empty());
 }
 
 TEST(People, CancelStopsWhatIsAtWorkAndEndsTheRun) {

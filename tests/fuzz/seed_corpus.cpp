@@ -211,7 +211,7 @@ void journal() {
   seed("journal", "begin", journal::encode(segment));
   const auto add = [&](journal::Event event) { segment.events.push_back(std::move(event)); };
   const Error error{Error::Kind::unavailable, "no answer", "wait", Error::Code::general};
-  add(run::event::driver_joined(driver));
+  add(run::event::driver_joined(driver, ""));
   add(run::event::started("db", 1));
   add(run::event::retry("db", error, std::chrono::seconds(1)));
   add(run::event::intent("db", 1));
@@ -219,7 +219,8 @@ void journal() {
   add(run::event::failed("app", error, {}, std::chrono::seconds(1)));
   add(run::event::secret_kept("db", "password", "handle-1"));
   add(run::event::run_remark("a remark"));
-  add(run::event::driver_joined(driver));
+  add(run::event::driver_joined(driver, "silent"));
+  add(run::event::awaits("app"));
   add(run::event::skipped("app", "db"));
   add(run::event::run_end({"done", {}, WallTime{9}}));
   segment.previous = id(7);

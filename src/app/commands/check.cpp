@@ -39,6 +39,8 @@ std::string_view kind_of_record(std::string_view rest) {
   if (rest.starts_with("log/")) return "run-log";
   if (rest == "vault/key") return "run-vault-key";
   if (rest.starts_with("vault/")) return "run-vault";
+  if (rest.starts_with("requests/")) return "run-request";
+  if (rest.starts_with("released/")) return "run-released";
   return "run-segment";
 }
 
