@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "app/evidence_sealing.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "base/descriptor.h"
@@ -85,10 +86,12 @@ Result<std::string> named_run(const Operation& op, Program& program, const std::
 Result<int> resume_run(const Operation& op, Program& program, const std::string& run,
                        const HowToGoOn& how) {
   TRY(const auto recovery, Recovery::prepare_resume(op, program, run));
+  const auto signer = evidence_key(op, program);
   RunWatch watch(program.terminal());
   run::EngineSetup setup = recovery->setup(watch);
   setup.take_over = how.take_over;
   TRY(const run::Outcome outcome, run::resume(op, setup, run));
+  if (!outcome.halted) tell_evidence(op, program, recovery->repository(), run, signer);
   return tell_end(program, outcome, how.report);
 }
 
