@@ -32,13 +32,15 @@ std::string number(const Value& value, std::string_view none = "") {
 }
 
 std::string objective_text(const Value& value) {
-  const std::string measured = number(value.at("measured_s"), "not reached");
-  if (value.at("objective_s").is_null()) return measured + " s measured; no objective";
+  const bool reached = !value.at("measured_s").is_null();
+  const std::string measured =
+      reached ? number(value.at("measured_s")) + " s measured" : "not reached";
+  if (value.at("objective_s").is_null()) return measured + "; no objective";
   const Value& met = value.at("met");
-  return fmt::format("{} s measured, {} s wanted: {}", measured, number(value.at("objective_s")),
-                     met.is_null()   ? "not reached"
-                     : met.boolean() ? "met"
-                                     : "MISSED");
+  return fmt::format("{}, {} s wanted{}", measured, number(value.at("objective_s")),
+                     !met.is(Value::Type::boolean) ? ""
+                     : met.boolean()               ? ": met"
+                                                   : ": MISSED");
 }
 
 Section facts(const Value& document) {

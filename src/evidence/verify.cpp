@@ -25,7 +25,8 @@ class Verifier {
     for (const auto& [name, bytes] : files_) verdict_.bytes += bytes.size();
     verdict_.files = files_.size();
     check_signatures();
-    if (manifest_) {
+    // A manifest that was changed says nothing of other files.
+    if (manifest_ && !known(manifest_file)) {
       check_files();
       check_document();
     }
@@ -153,7 +154,10 @@ class Verifier {
       return;
     }
     const auto document = canonical_json(found->second);
-    if (!document) return fault_once(document_file, document.error().what);
+    // What was changed is named once, not for all that would follow from it.
+    if (!document || known(document_file)) {
+      return fault_once(document_file, document ? "" : document.error().what);
+    }
     if (document->text("format") != "lifeboat-evidence" ||
         document->integer("version", 0) != document_version) {
       return fault_once(document_file,
@@ -168,7 +172,6 @@ class Verifier {
     const PeopleCheck people = check_people(*document, plans);
     verdict_.signed_requests = people.signed_requests;
     verdict_.approvals = people.approvals.size();
-    // A file that was changed is named once, not for all that follows from it.
     if (verdict_.faults.empty()) {
       for (const std::string& what : people.faults) fault(document_file, what);
     }
@@ -179,10 +182,11 @@ class Verifier {
                                [&](const FileLine& line) { return line.name == name; });
   }
 
+  bool known(std::string_view name) const {
+    return std::ranges::any_of(verdict_.faults, [&](const Fault& its) { return its.file == name; });
+  }
   void fault_once(std::string_view name, std::string what) {
-    const bool known = std::ranges::any_of(verdict_.faults,
-                                           [&](const Fault& fault) { return fault.file == name; });
-    if (!known) fault(name, std::move(what));
+    if (!known(name)) fault(name, std::move(what));
   }
 
   std::vector<plan::Plan> plans_of(const Value& document) {
