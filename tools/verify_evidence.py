@@ -201,16 +201,24 @@ class Verifier:
                 return self.fault(line["file"], "is not the plan of the run")
             plans.append(json.loads(raw, parse_float=Written))
         words = self.check_people(record, plans)
+        told = {step["name"] for step in record["steps"]}
+        for step in plans[-1]["steps"]:
+            if step["name"] not in told:
+                self.fault(RECORD, f"{step['name']} is in the plan and not in the record")
+        gates = [{step["name"]: step.get("approve") for step in plan["steps"]} for plan in plans]
         for step in record["steps"]:
-            if "gate" in step and step["attempts"] and not any(
-                    gate_open(step["gate"], words.get(step["name"], []), attempt["begun_ns"])
-                    for attempt in step["attempts"]):
+            def let_through(attempt):
+                name = attempt["step"]
+                gate = gates[attempt["plan_version"]][name]
+                return not gate or gate_open(gate, words.get(name, []), attempt["begun_ns"])
+            if step["attempts"] and not any(map(let_through, step["attempts"])):
                 self.fault(RECORD, f"{step['name']} began without its approvals")
 
     def check_people(self, record, plans):
-        operators, words = record["people"]["operators"], {}
+        words = {}
         for request in record["people"]["requests"]:
             where = f"request {request['number']}"
+            operators = record["people"]["operators"][request["operators_version"]]
             if not request["signed"]:
                 if request["accepted"] and (operators or request["action"] == "approve"):
                     self.fault(RECORD, f"{where} was taken, and is not signed")
@@ -220,8 +228,10 @@ class Verifier:
                 self.fault(RECORD, f"{where}: the signature does not hold")
                 continue
             said = json.loads(request["text"])
-            if operators.get(request["by"]) != request["key"] or said["run"] != record["run"] or \
-                    any(said[name] != request[name] for name in ("action", "step", "reason")):
+            beside = {"run": record["run"], **{name: request[name]
+                                               for name in ("action", "step", "reason")}}
+            if operators.get(request["by"]) != request["key"] or \
+                    any(text_of(said, name) != text for name, text in beside.items()):
                 self.fault(RECORD, f"{where}: its words are others")
                 continue
             if not request["accepted"] or request["action"] not in ("approve", "decline"):
@@ -230,12 +240,17 @@ class Verifier:
                               "plan": plans[request["plan_version"]],
                               "inputs": record["inputs"][request["inputs_version"]],
                               "point": (record["point"] or {}).get("id", "")})
-            if hashlib.sha256(subject).hexdigest() != said["subject"]:
+            if hashlib.sha256(subject).hexdigest() != text_of(said, "subject"):
                 self.fault(RECORD, f"{where} was given for something else")
                 continue
             words.setdefault(request["step"], []).append(
                 (request["by"], request["taken_ns"], request["action"] == "approve"))
         return words
+
+
+def text_of(said, name):
+    """What is no text, or not there, counts as an empty one."""
+    return said[name] if isinstance(said.get(name), str) else ""
 
 
 def gate_open(gate, words, begun):

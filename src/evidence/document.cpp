@@ -42,27 +42,27 @@ Value objective(const std::optional<std::chrono::nanoseconds>& measured,
   return value;
 }
 
-// --- how plan and inputs were, over time ---
+// --- the course of the run: what was in force when ---
 
-// Versions of plan and inputs, in the order in which the run had them.
+// Which plan, inputs and operators were in force, by their places in the lists of versions.
+struct InForce {
+  std::size_t plan = 0, inputs = 0, operators = 0;
+};
+
+// All that there were, in the order in which the run had them.
 class Versions {
  public:
-  std::size_t plan(const RunState& state) {
-    return number_of(plans_, to_json(run::to_value(state.pins.plan)));
-  }
-  std::size_t inputs(const RunState& state) {
-    return number_of(inputs_, to_json(state.pins.inputs));
+  InForce look_at(const RunState& state) {
+    Value operators = Value::Map{};
+    for (const auto& [name, key] : state.pins.operators) operators.set(name, key);
+    return {number_of(plans_, to_json(run::to_value(state.pins.plan))),
+            number_of(inputs_, to_json(state.pins.inputs)),
+            number_of(operators_, to_json(operators))};
   }
   const std::vector<std::string>& plans() const { return plans_; }
-  Value inputs_value() const {
-    Value::List list;
-    for (const std::string& text : inputs_) {
-      const auto value = parse_json(text);
-      list.push_back(value ? *value : Value());
-    }
-    return list;
-  }
-  Value plans_value() const {
+  Value inputs() const { return values(inputs_); }
+  Value operators() const { return values(operators_); }
+  Value plan_files() const {
     Value::List list;
     for (std::size_t i = 0; i < plans_.size(); ++i) {
       Value item;
@@ -74,18 +74,41 @@ class Versions {
   }
 
  private:
-  // The last that is equal: a change back is a version of before.
+  // A change back is a version of before.
   static std::size_t number_of(std::vector<std::string>& versions, std::string text) {
     const auto found = std::ranges::find(versions, text);
     if (found != versions.end()) return static_cast<std::size_t>(found - versions.begin());
     versions.push_back(std::move(text));
     return versions.size() - 1;
   }
-  std::vector<std::string> plans_, inputs_;
+  static Value values(const std::vector<std::string>& versions) {
+    Value::List list;
+    for (const std::string& text : versions) {
+      const auto value = parse_json(text);
+      list.push_back(value ? *value : Value());
+    }
+    return list;
+  }
+  std::vector<std::string> plans_, inputs_, operators_;
+};
+
+struct Attempt {
+  std::string step;  // its name then
+  std::uint64_t generation = 0;
+  std::size_t plan_version = 0;
+  WallTime begun, ended;
+  std::string end;  // "done", "failed", "stopped", ...; "" = the driver died
+  std::string text;
+};
+
+struct Course {
+  Versions versions;
+  Value::List requests;
+  std::map<std::string, std::vector<Attempt>> attempts;  // by the name that the step has at the end
 };
 
 // The request as it is journaled: words, key and signature to the letter.
-Value request_value(const Event& event, std::size_t plan, std::size_t inputs) {
+Value request_value(const Event& event, const InForce& in_force) {
   const Value& facts = event.facts;
   Value value;
   for (const char* name : {"number", "text", "key", "signature", "by", "action", "step", "reason",
@@ -94,67 +117,62 @@ Value request_value(const Event& event, std::size_t plan, std::size_t inputs) {
   }
   value.set("taken", rfc3339(event.time));
   value.set("taken_ns", event.time.ns);
-  value.set("plan_version", static_cast<std::int64_t>(plan));
-  value.set("inputs_version", static_cast<std::int64_t>(inputs));
+  value.set("plan_version", static_cast<std::int64_t>(in_force.plan));
+  value.set("inputs_version", static_cast<std::int64_t>(in_force.inputs));
+  value.set("operators_version", static_cast<std::int64_t>(in_force.operators));
   return value;
 }
 
-struct Course {
-  Versions versions;
-  Value::List requests;
-};
+void add_attempt(Course& course, const Event& event, const InForce& in_force) {
+  const std::string step = event.facts.text("step");
+  auto& of_step = course.attempts[step];
+  if (event.kind == "step.started") {
+    const auto generation = static_cast<std::uint64_t>(event.facts.integer("generation", 0));
+    of_step.push_back({step, generation, in_force.plan, event.time, {}, "", ""});
+    return;
+  }
+  constexpr std::array ends = {"step.done",    "step.failed", "step.stopped",
+                               "step.skipped", "step.undone", "step.undo_failed"};
+  const bool end = std::ranges::find(ends, event.kind) != ends.end();
+  if (!end || of_step.empty() || !of_step.back().end.empty()) return;
+  of_step.back().ended = event.time;
+  of_step.back().end = event.kind.substr(std::string_view("step.").size());
+  of_step.back().text = event.facts.at("error").text("what");
+}
 
-// Folds the journal once more, and looks at plan and inputs wherever they can change.
+// A plan that replaces another one may give steps other names.
+void rename_attempts(Course& course, const Value& renames) {
+  if (!renames.is(Value::Type::map)) return;
+  std::map<std::string, std::vector<Attempt>> renamed;
+  for (auto& [name, attempts] : course.attempts) {
+    std::ranges::move(attempts, std::back_inserter(renamed[renames.text(name, name)]));
+  }
+  course.attempts = std::move(renamed);
+}
+
+// Folds the journal once more, and looks at what is in force wherever it can change.
 Course course_of(const Account& account) {
   Course course;
   RunState state;
   if (const auto first = run::replay({account.events.front()})) state = *first;
-  std::size_t plan = course.versions.plan(state), inputs = course.versions.inputs(state);
+  InForce in_force = course.versions.look_at(state);
   for (const Event& event : account.events) {
-    if (event.kind == "request.taken") {
-      course.requests.push_back(request_value(event, plan, inputs));
-    }
+    if (event.kind == "request.taken") course.requests.push_back(request_value(event, in_force));
+    if (event.kind.starts_with("step.")) add_attempt(course, event, in_force);
+    if (event.kind == "run.replanned") rename_attempts(course, event.facts.at("renames"));
     run::fold(state, event);
     if (!event.kind.starts_with("run.") && event.kind != "request.taken") continue;
-    plan = course.versions.plan(state);
-    inputs = course.versions.inputs(state);
+    in_force = course.versions.look_at(state);
   }
   return course;
 }
 
 // --- steps ---
 
-struct Attempt {
-  std::uint64_t generation = 0;
-  WallTime begun, ended;
-  std::string end;  // "done", "failed", "stopped", ...; "" = the driver died
-  std::string text;
-};
-
-std::map<std::string, std::vector<Attempt>> attempts_of(const std::vector<Event>& events) {
-  std::map<std::string, std::vector<Attempt>> attempts;
-  for (const Event& event : events) {
-    auto& of_step = attempts[event.facts.text("step")];
-    if (event.kind == "step.started") {
-      of_step.push_back({static_cast<std::uint64_t>(event.facts.integer("generation", 0)),
-                         event.time,
-                         {},
-                         "",
-                         ""});
-    }
-    constexpr std::array ends = {"step.done",    "step.failed", "step.stopped",
-                                 "step.skipped", "step.undone", "step.undo_failed"};
-    const bool end = std::ranges::find(ends, event.kind) != ends.end();
-    if (!end || of_step.empty() || !of_step.back().end.empty()) continue;
-    of_step.back().ended = event.time;
-    of_step.back().end = event.kind.substr(std::string_view("step.").size());
-    of_step.back().text = event.facts.at("error").text("what");
-  }
-  return attempts;
-}
-
 Value attempt_value(const Attempt& attempt) {
   Value value;
+  value.set("step", attempt.step);
+  value.set("plan_version", static_cast<std::int64_t>(attempt.plan_version));
   value.set("generation", attempt.generation);
   value.set("begun", rfc3339(attempt.begun));
   value.set("begun_ns", attempt.begun.ns);
@@ -241,15 +259,15 @@ Value step_value(const plan::StepNode& node, const StepState& step,
   return value;
 }
 
-Value steps_value(const Account& account) {
+Value steps_value(const Account& account, const Course& course) {
   const RunState& state = account.outcome.state;
-  const auto attempts = attempts_of(account.events);
   const plan::Scope scope = scope_of(state);
   Value::List steps;
   for (const plan::StepNode& node : state.pins.plan.steps) {
-    const auto found = attempts.find(node.name);
-    Value step = step_value(node, state.step(node.name),
-                            found == attempts.end() ? std::vector<Attempt>{} : found->second);
+    const auto found = course.attempts.find(node.name);
+    Value step =
+        step_value(node, state.step(node.name),
+                   found == course.attempts.end() ? std::vector<Attempt>{} : found->second);
     step.set("changes", changes_of(node, account.maker.types, scope));
     steps.push_back(std::move(step));
   }
@@ -286,12 +304,10 @@ Value drivers_value(const RunState& state) {
   return drivers;
 }
 
-Value people_value(const RunState& state, Value::List requests) {
-  Value operators = Value::Map{};
-  for (const auto& [name, key] : state.pins.operators) operators.set(name, key);
+Value people_value(Course& course) {
   Value value;
-  value.set("operators", std::move(operators));
-  value.set("requests", std::move(requests));
+  value.set("operators", course.versions.operators());
+  value.set("requests", std::move(course.requests));
   return value;
 }
 
@@ -366,13 +382,13 @@ Document make_document(const Account& account) {
   value.set("begun", rfc3339(state.begun));
   value.set("report", run::to_value(report));
   value.set("bundle", state.pins.bundle);
-  value.set("plans", course.versions.plans_value());
-  value.set("inputs", course.versions.inputs_value());
+  value.set("plans", course.versions.plan_files());
+  value.set("inputs", course.versions.inputs());
   value.set("point", point_value(state.pins.point, state.pins.origin.time));
   value.set("rto", objective(report.rto, report.objectives.rto));
   value.set("rpo", objective(report.rpo, report.objectives.rpo));
-  value.set("steps", steps_value(account));
-  value.set("people", people_value(state, std::move(course.requests)));
+  value.set("steps", steps_value(account, course));
+  value.set("people", people_value(course));
   value.set("drivers", drivers_value(state));
   value.set("deviations", each(deviations_of(state, report, account.events), deviation_value));
   value.set("findings", each(findings_of(state, report), finding_value));

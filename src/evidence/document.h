@@ -4,8 +4,9 @@
 // only evidence needs: each attempt, each check with its values, what each step changes, the words
 // that people signed, where the run left its plan.
 //
-// A request is recorded with the versions of plan and inputs that were in force when it was taken:
-// the subject of an approval can be computed again from the bundle alone.
+// Plan, inputs and operators can be replaced while a run is on: the record has every version, and
+// requests and attempts say which was in force. So the subject of an approval can be computed again
+// from the bundle alone.
 //
 // Threads: pure functions.  Source: docs/format.md, "Evidence".
 #pragma once

@@ -100,6 +100,9 @@ std::vector<Deviation> deviations_of(const RunState& state, const run::Report& r
   }
   for (const journal::Event& event : events) {
     if (event.kind == "request.taken") add_request(found, event.facts);
+    if (event.kind == "run.replanned") {
+      found.push_back({"plan", "", event.facts.text("by") + " replaced the plan of the run"});
+    }
   }
   for (const plan::StepNode& node : state.pins.plan.steps) {
     add_step(found, node.name, state.step(node.name));

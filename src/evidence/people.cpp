@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "crypt/operator_key.h"
 #include "run/request.h"
@@ -20,14 +21,13 @@ const Value::List& items(const Value& value) {
 
 class Checker {
  public:
-  Checker(const Value& document, const std::vector<plan::Plan>& plans)
+  Checker(const Value& document, const std::vector<Value>& plans)
       : document_(document), plans_(plans) {}
 
   PeopleCheck check() {
     for (const Value& request : items(document_.at("people").at("requests"))) look_at(request);
-    for (const Value& step : items(document_.at("steps"))) {
-      if (step.has("gate")) check_gate(step.text("name"), step.at("gate"), step.at("attempts"));
-    }
+    for (const Value& step : items(document_.at("steps"))) check_gates(step);
+    if (!plans_.empty()) check_steps(plans_.back());
     return std::move(found_);
   }
 
@@ -48,13 +48,14 @@ class Checker {
     if (!request.boolean("signed", false)) {
       // Who commands a platform with operators signs; nobody approves without.
       const bool needed = request.text("action") == "approve" ||
-                          (operators_.is(Value::Type::map) && !operators_.map().empty());
+                          !operators(request).is(Value::Type::map) ||
+                          !operators(request).map().empty();
       if (accepted && needed) fault(request, "it was taken, and is not signed");
       return;
     }
     ++found_.signed_requests;
     if (!signature_holds(request)) return fault(request, "the signature is not of these words");
-    const std::string key = operators_.text(request.text("by"));
+    const std::string key = operators(request).text(request.text("by"));
     if (key != request.text("key")) return fault(request, "the key is not that of the operator");
     const auto words = parse_json(request.text("text"));
     if (!words || !says_the_same(*words, request)) {
@@ -73,6 +74,14 @@ class Checker {
     if (!yes) return;
     found_.approvals.push_back({static_cast<std::uint64_t>(request.integer("number", 0)),
                                 request.text("by"), request.text("step"), key});
+  }
+
+  // Name -> key, as they were when the request was taken.
+  const Value& operators(const Value& request) const {
+    static const Value nobody;
+    const Value::List& known = items(document_.at("people").at("operators"));
+    const auto version = static_cast<std::size_t>(request.integer("operators_version", -1));
+    return version < known.size() ? known[version] : nobody;
   }
 
   static bool signature_holds(const Value& request) {
@@ -98,21 +107,47 @@ class Checker {
     const auto place = std::tuple(plan, inputs, request.text("step"));
     const auto found = subjects_.find(place);
     if (found != subjects_.end()) return found->second;
-    run::RunState state;
-    state.pins.run = document_.text("run");
-    state.pins.plan = plans_[plan];
-    state.pins.inputs = known[inputs];
-    state.pins.point.id = document_.at("point").text("id");
-    return subjects_[place] = run::subject_of(state, request.text("step"));
+    return subjects_[place] =
+               run::digest({document_.text("run"), request.text("step"), plans_[plan],
+                            known[inputs], document_.at("point").text("id")});
   }
 
-  // An attempt that the gate let through: what began once may be brought to its end.
-  void check_gate(const std::string& step, const Value& gate, const Value& attempts) {
-    if (items(attempts).empty()) return;
-    for (const Value& attempt : items(attempts)) {
-      if (open_at(step, gate, attempt.integer("begun_ns", 0))) return;
+  void check_steps(const Value& plan) {
+    std::set<std::string> told;
+    for (const Value& step : items(document_.at("steps"))) told.insert(step.text("name"));
+    for (const Value& step : items(plan.at("steps"))) {
+      const std::string name = step.text("name");
+      if (told.contains(name)) continue;
+      found_.faults.push_back(name + ": the plan has it, the record has not");
     }
-    found_.faults.push_back(step + ": it began without the approvals that its gate asks for");
+  }
+
+  // One attempt that the gate of its plan let through: what began once may be brought to its end.
+  void check_gates(const Value& step) {
+    const Value::List& attempts = items(step.at("attempts"));
+    if (attempts.empty()) return;
+    for (const Value& attempt : attempts) {
+      const std::string name = attempt.text("step");
+      const Value* gate = gate_of(attempt.integer("plan_version", -1), name);
+      const bool none = gate != nullptr && gate->is_null();
+      if (none) return;
+      if (gate != nullptr && open_at(name, *gate, attempt.integer("begun_ns", 0))) return;
+    }
+    found_.faults.push_back(step.text("name") +
+                            ": it began without the approvals that its gate asks for");
+  }
+
+  // Null when the step has none; nullptr when that plan has no such step.
+  const Value* gate_of(std::int64_t plan, const std::string& name) {
+    if (plan < 0 || static_cast<std::size_t>(plan) >= plans_.size()) return nullptr;
+    auto& gates = gates_[plan];
+    if (gates.empty()) {
+      for (const Value& step : items(plans_[static_cast<std::size_t>(plan)].at("steps"))) {
+        gates[step.text("name")] = &step.at("approve");
+      }
+    }
+    const auto found = gates.find(name);
+    return found == gates.end() ? nullptr : found->second;
   }
 
   bool open_at(const std::string& step, const Value& gate, std::int64_t begun_ns) const {
@@ -137,16 +172,16 @@ class Checker {
   }
 
   const Value& document_;
-  const Value& operators_ = document_.at("people").at("operators");  // name -> key
-  const std::vector<plan::Plan>& plans_;
+  const std::vector<Value>& plans_;
   PeopleCheck found_;
+  std::map<std::int64_t, std::map<std::string, const Value*>> gates_;  // by plan and step
   std::map<std::string, std::vector<Word>> words_;  // by step, in the order of the journal
   std::map<std::tuple<std::size_t, std::size_t, std::string>, std::string> subjects_;
 };
 
 }  // namespace
 
-PeopleCheck check_people(const Value& document, const std::vector<plan::Plan>& plans) {
+PeopleCheck check_people(const Value& document, const std::vector<Value>& plans) {
   return Checker(document, plans).check();
 }
 

@@ -3,8 +3,8 @@
 //
 // Each signed request is verified to the letter: key, signature, that the key is the operator's who
 // is named, and that the words are what the record says of them. An approval's subject is computed
-// again from plan, inputs and recovery point of the bundle. And no step with a gate may have begun
-// without the approvals that the plan asks for.
+// again from plan, inputs and recovery point of the bundle. The gates are those of the plan, and no
+// step with one may have begun without the approvals that it asks for.
 //
 // Threads: pure functions.
 #pragma once
@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "plan/plan.h"
 #include "schema/value.h"
 
 namespace lifeboat::evidence {
@@ -26,7 +25,8 @@ struct PeopleCheck {
   std::uint64_t signed_requests = 0;
   std::vector<std::string> faults;  // one line each
 };
-// `plans`: by version, as the files of the bundle hold them.
-PeopleCheck check_people(const Value& document, const std::vector<plan::Plan>& plans);
+// `plans`: by version, as the files of the bundle hold them; what they hold is compared as it
+// stands, not as this program understands it.
+PeopleCheck check_people(const Value& document, const std::vector<Value>& plans);
 
 }  // namespace lifeboat::evidence

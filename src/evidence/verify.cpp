@@ -10,7 +10,6 @@
 #include "evidence/people.h"
 #include "evidence/sections.h"
 #include "repo/keys.h"
-#include "run/plan_codec.h"
 
 namespace lifeboat::evidence {
 namespace {
@@ -189,8 +188,8 @@ class Verifier {
     if (!known(name)) fault(name, std::move(what));
   }
 
-  std::vector<plan::Plan> plans_of(const Value& document) {
-    std::vector<plan::Plan> plans;
+  std::vector<Value> plans_of(const Value& document) {
+    std::vector<Value> plans;
     if (!document.at("plans").is(Value::Type::list)) return plans;
     for (const Value& line : document.at("plans").list()) {
       const std::string name = line.text("file");
@@ -203,12 +202,11 @@ class Verifier {
         fault_once(name, "it is not the plan that the run had: its SHA-256 is another one");
       }
       const auto value = canonical_json(found->second);
-      const auto plan = value ? run::plan_from(*value) : Result<plan::Plan>(plan::Plan{});
-      if (!value || !plan) {
-        fault_once(name, value ? plan.error().what : value.error().what);
+      if (!value) {
+        fault_once(name, value.error().what);
         return plans;
       }
-      plans.push_back(*plan);
+      plans.push_back(*value);
     }
     return plans;
   }

@@ -170,10 +170,35 @@ TEST_F(Verify, AStepThatBeganWithoutItsApprovalIsFoundOut) {
 }
 
 TEST_F(Verify, AnApprovalThatHadExpiredOpensNoGate) {
-  Value& gate = document_.value.map().at("steps").list().back().map().at("gate");
-  gate.set("expires_ns", std::int64_t{500'000'000});
+  Value& steps = document_.value.map().at("steps");
+  Value& attempt = steps.list().back().map().at("attempts").list().back();
+  attempt.set("begun_ns", attempt.integer("begun_ns", 0) + 3'601'000'000'000);
   EXPECT_THAT(of_changed().faults,
               ElementsAre(Field(&Fault::what, HasSubstr("traffic: it began without"))));
+}
+
+TEST_F(Verify, AStepThatIsLeftOutOfTheRecordIsFoundOut) {
+  document_.value.map().at("steps").list().pop_back();
+  EXPECT_THAT(of_changed().faults,
+              ElementsAre(Field(&Fault::what, HasSubstr("traffic: the plan has it"))));
+}
+
+TEST_F(Verify, WhatALaterVersionAddsToAPlanIsComparedAsItStands) {
+  // Alice signs for a plan with a word in it that this program does not know.
+  Value plan = *parse_json(document_.plans[0]);
+  plan.set("of_later", 1);
+  document_.plans[0] = to_json(plan);
+  document_.value.map().at("plans").list().at(0).set(
+      "sha256", crypt::sha256(as_bytes(document_.plans[0])).hex());
+  Value words = *parse_json(request(3).text("text"));
+  words.set("subject", run::digest({document_.value.text("run"), "traffic", plan,
+                                    document_.value.at("inputs").list().at(1),
+                                    document_.value.at("point").text("id")}));
+  const std::string text = to_json(words);
+  request(3).set("text", text);
+  request(3).set("signature", crypt::signature_text(
+                                  crypt::sign(key_of(1), "lifeboat/v1/request", as_bytes(text))));
+  EXPECT_THAT(of_changed().faults, IsEmpty());
 }
 
 TEST_F(Verify, ARecordOfAnyShapeIsLookedAtWithoutHarm) {

@@ -29,7 +29,11 @@ Result<int> list_evidence(const Operation& op, Program& program) {
     const auto journal = journal::Journal::open(op, *opened.repository, record.run,
                                                 run::this_driver(program.random()));
     if (!journal && is_transient(journal.error())) return fail(journal.error());
-    if (!journal) continue;  // `runs list` says what is wrong with it
+    if (!journal) {
+      const bool begun = journal.error().kind != Error::Kind::not_found;
+      if (begun) program.terminal().say("not looked at: " + printable(journal.error().what));
+      continue;
+    }
     const auto events = (*journal)->events();
     for (const evidence::Sealed& sealed : evidence::sealed_in(events)) {
       Value row;
@@ -60,12 +64,13 @@ struct Export {
 
 Result<evidence::Sealed> chosen(const Operation& op, Program& program, repo::Repository& repository,
                                 const std::string& run, std::int64_t number) {
-  if (number < 0) {
-    TRY(const auto sealed, seal_evidence(op, program, repository, run, evidence_key(op, program)));
-    if (sealed) return *sealed;
-  }
   TRY(const auto journal,
       journal::Journal::open(op, repository, run, run::this_driver(program.random())));
+  if (number < 0 && evidence::lacks_evidence(journal->events())) {
+    const auto key = evidence_key(op, program);
+    TRY(const auto sealed, seal_evidence(op, program, repository, run, key));
+    if (sealed) return *sealed;
+  }
   const auto known = evidence::sealed_in(journal->events());
   const auto found = std::ranges::find_if(known.rbegin(), known.rend(), [&](const auto& sealed) {
     return number < 0 || sealed.number == static_cast<std::uint64_t>(number);

@@ -78,6 +78,11 @@ void show_review(Program& program, const evidence::Review& review) {
 }
 
 Result<int> review_run(const Operation& op, Program& program, const Given& given) {
+  const bool idle = given.add.empty() && given.assign.empty();
+  if (idle && !(given.owner.empty() && given.due.empty())) {
+    return fail(Error::Kind::invalid, "--owner and --due are of --add or --assign", "",
+                Error::Code::usage);
+  }
   TRY(Opened opened, program.open_repository(op));
   TRY(const std::string run, find_run(op, *opened.repository, given.run));
   evidence::Remark said{
