@@ -206,7 +206,7 @@ class Verifier:
             if step["name"] not in told:
                 self.fault(RECORD, f"{step['name']} is in the plan and not in the record")
         gates = [{step["name"]: step.get("approve") for step in plan["steps"]} for plan in plans]
-        for step in record["steps"]:
+        for step in record["steps"] + record["former_steps"]:
             def let_through(attempt):
                 name = attempt["step"]
                 gate = gates[attempt["plan_version"]][name]

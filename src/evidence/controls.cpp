@@ -283,14 +283,18 @@ Result<ControlFacts> read_facts(const Operation& op, repo::Repository& repositor
   for (const repo::RunRecord& record : repository.runs()) {
     TRY_DO(op.proceed());
     auto run = look_at_run(op, repository, record.run);
-    if (run && *run) facts.runs.push_back(**std::move(run));
-    if (run || run.error().kind == Error::Kind::not_found) continue;
+    if (run) {
+      if (*run) facts.runs.push_back(std::move(**run));
+      continue;
+    }
+    if (run.error().kind == Error::Kind::not_found) continue;  // never begun
     if (is_transient(run.error()) || run.error().kind == Error::Kind::cancelled) {
       return fail(std::move(run).error());
     }
     facts.unreadable.push_back(record.run + ": " + run.error().what);
   }
-  std::ranges::stable_sort(facts.runs, {}, [](const RunFacts& run) { return run.ended.ns; });
+  std::ranges::sort(facts.runs, {},
+                    [](const RunFacts& run) { return std::pair(run.ended.ns, run.run); });
   facts.points = repository.points();
   TRY(facts.findings, open_findings(op, repository));
   return facts;

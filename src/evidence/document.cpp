@@ -274,6 +274,21 @@ Value steps_value(const Account& account, const Course& course) {
   return steps;
 }
 
+// Steps that were begun and that the plan has no more: what they did may still be there.
+Value former_steps_value(const RunState& state, const Course& course) {
+  Value::List steps;
+  for (const auto& [name, attempts] : course.attempts) {
+    if (attempts.empty() || state.pins.plan.find(name) != nullptr) continue;
+    Value step;
+    step.set("name", name);
+    Value::List tries;
+    for (const Attempt& attempt : attempts) tries.push_back(attempt_value(attempt));
+    step.set("attempts", std::move(tries));
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
 // --- the rest ---
 
 Value point_value(const run::PointPin& point, WallTime t0) {
@@ -388,6 +403,7 @@ Document make_document(const Account& account) {
   value.set("rto", objective(report.rto, report.objectives.rto));
   value.set("rpo", objective(report.rpo, report.objectives.rpo));
   value.set("steps", steps_value(account, course));
+  value.set("former_steps", former_steps_value(state, course));
   value.set("people", people_value(course));
   value.set("drivers", drivers_value(state));
   value.set("deviations", each(deviations_of(state, report, account.events), deviation_value));

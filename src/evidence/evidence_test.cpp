@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "evidence/document.h"
 #include "evidence/findings.h"
 #include "evidence/verify.h"
 #include "run/fake_engine.h"
@@ -159,6 +160,27 @@ TEST_F(Evidence, WhatIsKeptInTheRepositoryIsTheOneThatTheJournalNames) {
   engine_.store.set_object(object, bytes);
   EXPECT_EQ(read_sealed(engine_.op(), *repository, "run-1", sealed).error().kind,
             Error::Kind::corrupt);
+}
+
+TEST_F(Evidence, AttemptsFollowTheNamesThatStepsWereGiven) {
+  ASSERT_TRUE(engine_.begin(run::shop())->state.recovered());
+  Account account;
+  account.events = engine_.events();
+  account.outcome.state = *run::replay(account.events);
+  Value renames;
+  renames.set("dns", "app").set("app", "dns").set("db", "database");
+  journal::Event replanned{"run.replanned", {}, {}, 0};
+  replanned.facts.set("renames", renames);
+  account.events.push_back(replanned);
+  const Value told = make_document(account).value;
+  const auto attempted_as = [&](const char* list, std::size_t place) {
+    return told.at(list).list().at(place).at("attempts").list().at(0).text("step");
+  };
+  EXPECT_EQ(attempted_as("steps", 0), "net");
+  EXPECT_EQ(attempted_as("steps", 2), "dns");  // "app" now
+  EXPECT_EQ(attempted_as("steps", 3), "app");
+  ASSERT_THAT(told.at("former_steps").list(), SizeIs(1));  // the plan has no "database"
+  EXPECT_EQ(attempted_as("former_steps", 0), "db");
 }
 
 TEST_F(Evidence, FactsBecomeFindingsWithLastingNames) {

@@ -26,7 +26,9 @@ class Checker {
 
   PeopleCheck check() {
     for (const Value& request : items(document_.at("people").at("requests"))) look_at(request);
-    for (const Value& step : items(document_.at("steps"))) check_gates(step);
+    for (const char* steps : {"steps", "former_steps"}) {
+      for (const Value& step : items(document_.at(steps))) check_gates(step);
+    }
     if (!plans_.empty()) check_steps(plans_.back());
     return std::move(found_);
   }

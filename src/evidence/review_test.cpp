@@ -19,7 +19,8 @@ class ReviewOfARun : public testing::Test {
   ReviewOfARun() {
     engine_.hire("alice");
     auto pins = engine_.pins(run::shop());
-    pins.objectives.rto = std::chrono::nanoseconds(1);
+    pins.objectives.rto = std::chrono::seconds(1);
+    pins.origin.time.ns -= std::chrono::nanoseconds(std::chrono::hours(1)).count();
     const auto outcome = engine_.begin(engine_.op(), pins);
     EXPECT_TRUE(outcome && outcome->state.recovered());
   }

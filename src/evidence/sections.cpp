@@ -101,11 +101,13 @@ Section timeline(const Value& document) {
 
 Section attempts(const Value& document) {
   Section section{"Attempts", "", {"step", "attempt", "begun", "ended", "how", ""}, {}, {}};
-  for (const Value& step : items(document.at("steps"))) {
-    for (const Value& attempt : items(step.at("attempts"))) {
-      section.rows.push_back({step.text("name"), scalar_text(attempt.at("generation")),
-                              attempt.text("begun"), scalar_text(attempt.at("ended")),
-                              attempt.text("end"), attempt.text("text")});
+  for (const char* steps : {"steps", "former_steps"}) {
+    for (const Value& step : items(document.at(steps))) {
+      for (const Value& attempt : items(step.at("attempts"))) {
+        section.rows.push_back({step.text("name"), scalar_text(attempt.at("generation")),
+                                attempt.text("begun"), scalar_text(attempt.at("ended")),
+                                attempt.text("end"), attempt.text("text")});
+      }
     }
   }
   return section;
