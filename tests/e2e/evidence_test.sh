@@ -241,9 +241,9 @@ AResumedRunGetsEvidenceOfEachEnd() {
   expect "the first end" failed "$(record failed .report.outcome)"
   rm -rf "$T/code"
   lifeboat recover --resume "$run"
-  exported "$run" done
-  expect "the second end" "done" "$(record done .report.outcome)"
-  record done '.findings[].id' | grep -x retried/code
+  exported "$run" second
+  expect "the second end" "done" "$(record second .report.outcome)"
+  record second '.findings[].id' | grep -x retried/code
   elsewhere evidence export "$run" "$SCRATCH/first" --number 0
   cmp "$SCRATCH/first/evidence.json" "$SCRATCH/failed/evidence.json"
 }
