@@ -3,7 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "run/fake_engine.h"
+#include "test_places.h"
 
 namespace lifeboat::evidence {
 namespace {
@@ -75,6 +79,20 @@ TEST_F(Controls, TheClausesThatAreAskedForAreThere) {
         "ISO/IEC 27001:2022 A.8.13", "NIST SP 800-34 3.5", "NIST SP 800-34 3.6", "EU DORA Art. 11",
         "EU DORA Art. 12", "EU DORA Art. 25"}) {
     EXPECT_THAT(clauses, Contains(wanted));
+  }
+}
+
+TEST_F(Controls, TheTableOfTheDocumentationIsTheOneThatIsJudgedBy) {
+  std::ifstream page(LIFEBOAT_SOURCE_DIR "/docs/evidence.md");
+  const std::string text((std::istreambuf_iterator<char>(page)), std::istreambuf_iterator<char>());
+  for (const Control& control : known_controls()) {
+    std::string needs;
+    for (const Need need : control.needs) {
+      needs += (needs.empty() ? "" : ", ") + std::string(need_name(need));
+      EXPECT_THAT(text, HasSubstr("**" + std::string(need_name(need)) + "**"));
+    }
+    EXPECT_THAT(text, HasSubstr(std::string("| ") + control.standard + " " + control.clause +
+                                " | " + control.title + " | " + needs + " |"));
   }
 }
 
