@@ -116,6 +116,7 @@ void add_commands(CLI::App& root, Program& program) {
   add_plan(root, program);
   add_recover(root, program);
   add_runs(root, program);
+  add_evidence(root, program);
   add_operators(root, program);
   add_schema(root, program);
   add_completion(root, program);

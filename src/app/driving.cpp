@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "app/evidence_sealing.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "base/descriptor.h"
@@ -138,7 +139,9 @@ Result<int> resume_run(const Operation& op, Program& program, const std::string&
   TRY(const auto recovery, how.replan ? Recovery::prepare_replan(op, program, run, how.changed)
                                       : Recovery::prepare_resume(op, program, run));
   if (how.replan) TRY_DO(agree(program, *recovery, how));
+  const auto signer = evidence_key(op, program);
   TRY(const run::Outcome outcome, watched_resume(op, program, *recovery, how));
+  if (!outcome.halted) tell_evidence(op, program, recovery->repository(), run, signer);
   return tell_end(program, outcome, how.report, recovery->learned().steps);
 }
 

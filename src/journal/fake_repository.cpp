@@ -1,6 +1,7 @@
 #include "journal/fake_repository.h"
 
 #include "crypt/crypt.h"
+#include "repo/keys.h"
 
 namespace lifeboat::journal {
 namespace {
@@ -31,6 +32,14 @@ class FakeSession final : public repo::Session {
  private:
   FakeRepository& repository_;
 };
+
+// A tree whose root secret is the hash of the name: known to everybody.
+repo::KeyTree tree_of(const std::string& id) {
+  repo::RepositoryId number{};
+  const Id hash = crypt::sha256(as_bytes(id));
+  std::copy_n(hash.bytes.begin(), number.size(), number.begin());
+  return repo::KeyTree::derive(crypt::Key(hash.bytes), number);
+}
 
 }  // namespace
 
@@ -88,6 +97,16 @@ Result<Bytes> FakeRepository::unseal(std::string_view kind, std::string_view nam
       crypt::open(crypt::Key(), nonce, associated(kind, name), sealed.subspan(nonce.size()));
   if (!plain) return wrap(plain.error(), name);
   return plain;
+}
+
+crypt::Signature FakeRepository::sign(std::string_view context, ByteView message) {
+  return crypt::sign(tree_of(id_).writer, context, message);
+}
+
+repo::Signer FakeRepository::signer() const {
+  const repo::KeyTree keys = tree_of(id_);
+  return {keys.repository, keys.writer.verify_key, keys.root.verify_key,
+          repo::encode(repo::certify(keys))};
 }
 
 }  // namespace lifeboat::journal

@@ -1,8 +1,8 @@
 // journal/fake_repository.h - A repository that only seals: enough for journals and runs in tests.
 //
 // What is sealed is bound to kind, name and repository as the real one binds it, and anything
-// altered, cut or moved is refused; sizes and signatures are not imitated. Runs are announced in
-// memory. Everything about snapshots, points and keys answers `invalid`.
+// altered, cut or moved is refused; sizes and signatures of records are not imitated. Runs are
+// announced in memory. Everything about snapshots, points and keys answers `invalid`.
 //
 // Threads: all methods from any thread.  Ownership: store and environment outlive it.
 #pragma once
@@ -38,6 +38,9 @@ class FakeRepository final : public repo::Repository {
   Result<void> remove_key(const Operation& op, unsigned slot) override;
   Result<Bytes> seal(std::string_view kind, std::string_view name, ByteView plain) override;
   Result<Bytes> unseal(std::string_view kind, std::string_view name, ByteView sealed) override;
+  // With keys that follow from the id: certified as the real ones are.
+  crypt::Signature sign(std::string_view context, ByteView message) override;
+  repo::Signer signer() const override;
 
   void announced(const repo::RunRecord& run);  // by its sessions
 

@@ -9,6 +9,8 @@
 // What is asked is a text; whoever signed it is known by the key that verifies it. This file
 // carries both and understands neither: run/request.h does.
 //
+// Findings of a review are kept in the same way, in a drawer of their own (evidence/review.h).
+//
 // Threads: functions.  Source: docs/format.md, "Requests".
 #pragma once
 
@@ -38,5 +40,16 @@ Result<std::uint64_t> put_request(const Operation& op, repo::Repository& reposit
 Result<std::vector<Request>> requests_from(const Operation& op, repo::Repository& repository,
                                            const std::string& run, std::uint64_t first,
                                            std::size_t most);
+
+// Where signed words of a run are kept: numbered objects runs/RUN/FOLDER/<n>, sealed as `kind`.
+struct Drawer {
+  std::string_view folder, kind;
+};
+// As put_request() and requests_from(), of any drawer.
+Result<std::uint64_t> put_words(const Operation& op, repo::Repository& repository,
+                                const std::string& run, const Drawer& drawer, const Request& words);
+Result<std::vector<Request>> words_from(const Operation& op, repo::Repository& repository,
+                                        const std::string& run, const Drawer& drawer,
+                                        std::uint64_t first, std::size_t most);
 
 }  // namespace lifeboat::journal

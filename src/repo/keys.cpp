@@ -82,8 +82,13 @@ Result<Certificate> decode_certificate(ByteView message) {
 }
 
 Result<void> verify(const Certificate& certificate, const KeyTree& keys) {
-  return crypt::verify(keys.root.verify_key, certificate_context,
-                       certified_message(certificate, keys.repository), certificate.signature);
+  return verify(certificate, keys.root.verify_key, keys.repository);
+}
+
+Result<void> verify(const Certificate& certificate, const VerifyKey& root,
+                    const RepositoryId& repository) {
+  return crypt::verify(root, certificate_context, certified_message(certificate, repository),
+                       certificate.signature);
 }
 
 crypt::Signature sign(const crypt::SigningKey& key, const SignedObject& object) {

@@ -55,6 +55,9 @@ Bytes encode(const Certificate& certificate);
 // Errors: corrupt. Does not check the signature.
 Result<Certificate> decode_certificate(ByteView message);
 Result<void> verify(const Certificate& certificate, const KeyTree& keys);
+// The same for whoever has the root's verify key only.
+Result<void> verify(const Certificate& certificate, const VerifyKey& root,
+                    const RepositoryId& repository);
 
 // Signatures of objects: over repository id, object name and the hash of the stored bytes.
 struct SignedObject {

@@ -27,6 +27,8 @@ class OpenedRepository final : public Repository {
   Result<void> remove_key(const Operation& op, unsigned slot) override;
   Result<Bytes> seal(std::string_view kind, std::string_view name, ByteView plain) override;
   Result<Bytes> unseal(std::string_view kind, std::string_view name, ByteView sealed) override;
+  crypt::Signature sign(std::string_view context, ByteView message) override;
+  Signer signer() const override;
 
   // For check().
   const std::shared_ptr<Core>& core() const { return core_; }

@@ -143,6 +143,21 @@ Result<Bytes> OpenedRepository::unseal(std::string_view kind, std::string_view n
   return Bytes(body.begin(), body.end());
 }
 
+crypt::Signature OpenedRepository::sign(std::string_view context, ByteView message) {
+  // Everything that stands in the store is signed under one of these: no word of ours may pass for
+  // an object.
+  constexpr std::array taken = {"config", "key", "certificate", "log", "index", "record", "pack"};
+  for (const std::string_view kind : taken) ASSERT(context != "lifeboat/v1/" + std::string(kind));
+  return crypt::sign(core_->keys.writer, context, message);
+}
+
+Signer OpenedRepository::signer() const {
+  const Certificate* certificate = core_->writers.find(core_->keys.writer_id);
+  ASSERT(certificate != nullptr);
+  return {core_->keys.repository, core_->keys.writer.verify_key, core_->keys.root.verify_key,
+          encode(*certificate)};
+}
+
 Result<std::unique_ptr<Repository>> Repository::create(const Operation& op, store::Store& store,
                                                        const std::vector<NewKey>& keys,
                                                        const Environment& environment,

@@ -8,6 +8,7 @@
 // Contract: docs/format.md, byte by byte.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "base/random.h"
 #include "base/secret.h"
 #include "capture/feed.h"
+#include "crypt/crypt.h"
 #include "repo/records.h"
 #include "store/store.h"
 
@@ -66,6 +68,13 @@ struct KeyRecord {
   WallTime created;
 };
 
+// Who signs for a repository: what a stranger needs to verify it, and nothing secret.
+struct Signer {
+  std::array<std::uint8_t, 16> repository{};      // its id
+  std::array<std::uint8_t, 32> writer{}, root{};  // Ed25519 verify keys
+  Bytes certificate;                              // the root's, for the writer
+};
+
 class Repository {
  public:
   virtual ~Repository() = default;
@@ -108,6 +117,11 @@ class Repository {
   virtual Result<Bytes> seal(std::string_view kind, std::string_view name, ByteView plain) = 0;
   // Errors: corrupt; invalid (version_too_new).
   virtual Result<Bytes> unseal(std::string_view kind, std::string_view name, ByteView sealed) = 0;
+
+  // Signs with the writer's key what leaves the repository, for people who hold none of its keys.
+  // `context` is one of its own, never that of an object of the repository (ASSERTed).
+  virtual crypt::Signature sign(std::string_view context, ByteView message) = 0;
+  virtual Signer signer() const = 0;
 };
 
 struct Hit {  // one object that failed a check, and what it costs

@@ -147,6 +147,26 @@ TEST_F(RepositoryTest, OnlyWhatWasKeptAsideCanBeForgotten) {
   EXPECT_FALSE(repository_->feed(world_.op, it->snapshot().id).has_value());
 }
 
+TEST_F(RepositoryTest, WhatItSignsIsVerifiedByTheRootsKeyAlone) {
+  const Signer signer = repository_->signer();
+  EXPECT_EQ(to_hex(signer.repository), repository_->id());
+  const Bytes message = to_bytes("what somebody is shown");
+  const auto signature = repository_->sign("lifeboat/v1/evidence", message);
+  const Certificate certificate = value(decode_certificate(signer.certificate));
+  works(verify(certificate, signer.root, signer.repository));
+  EXPECT_EQ(certificate.verify_key, signer.writer);
+  works(crypt::verify(signer.writer, "lifeboat/v1/evidence", message, signature));
+  RepositoryId other = signer.repository;
+  other[3] ^= 1;
+  EXPECT_FALSE(verify(certificate, signer.root, other));
+  EXPECT_FALSE(verify(certificate, signer.writer, signer.repository));
+}
+
+TEST_F(RepositoryTest, ItSignsNothingThatCouldPassForOneOfItsObjects) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(repository_->sign("lifeboat/v1/log", {}), "internal error");
+}
+
 TEST_F(RepositoryTest, AnAgeIdentityOpensAndRemovedKeysDoNot) {
   const auto pair = crypt::age::new_identity(world_.random);
   const KeyRecord added =

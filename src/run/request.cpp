@@ -157,13 +157,18 @@ std::string wanted_text(const plan::ApprovalRule& rule) {
 }  // namespace
 
 std::string subject_of(const RunState& state, const std::string& step) {
-  Value subject;
-  subject.set("run", state.pins.run);
-  subject.set("step", step);
-  subject.set("plan", to_value(state.pins.plan));
-  subject.set("inputs", state.pins.inputs);
-  subject.set("point", state.pins.point.id);
-  return crypt::sha256(as_bytes(to_json(subject))).hex();
+  return digest(
+      {state.pins.run, step, to_value(state.pins.plan), state.pins.inputs, state.pins.point.id});
+}
+
+std::string digest(const Subject& subject) {
+  Value parts;
+  parts.set("run", subject.run);
+  parts.set("step", subject.step);
+  parts.set("plan", subject.plan);
+  parts.set("inputs", subject.inputs);
+  parts.set("point", subject.point);
+  return crypt::sha256(as_bytes(to_json(parts))).hex();
 }
 
 journal::Request written(const Request& request, const std::optional<crypt::SigningKey>& key,

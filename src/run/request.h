@@ -37,6 +37,13 @@ struct Request {
 
 // What an approval of this step is about: 64 hex digits.
 std::string subject_of(const RunState& state, const std::string& step);
+// The same of parts as they were written, whatever this program makes of a plan.
+struct Subject {
+  std::string run, step;
+  Value plan, inputs;
+  std::string point;  // id; "" = none
+};
+std::string digest(const Subject& subject);
 
 // The words as they are signed.
 journal::Request written(const Request& request, const std::optional<crypt::SigningKey>& key,

@@ -146,6 +146,8 @@ TheShopIsRecoveredUnderTrace() {
     bash "$lifeboat" "$place" "$said" ||
     complain "$(tail -n 40 "$said/recover")" "$(cat "$said/report.errors")"
   recovered "$said/recover"
+  env -i HOME="$place/home" PATH="$PATH" LIFEBOAT_PASSPHRASE_FILE="$keys/passphrase" \
+    LIFEBOAT_REPOSITORY="$SCRATCH/repository" "$lifeboat" evidence export latest "$said/evidence"
   grep "^|" "$said/report.md" | head -n 3
   jq -e . "$said/report.json" >"$SCRATCH/parsed"
 }

@@ -41,6 +41,8 @@ std::string_view kind_of_record(std::string_view rest) {
   if (rest.starts_with("vault/")) return "run-vault";
   if (rest.starts_with("requests/")) return "run-request";
   if (rest.starts_with("released/")) return "run-released";
+  if (rest.starts_with("evidence/")) return "run-evidence";
+  if (rest.starts_with("review/")) return "run-review";
   return "run-segment";
 }
 

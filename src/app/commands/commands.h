@@ -28,8 +28,10 @@ void add_plan_simulate(CLI::App& plan, Program& program);
 void add_recover(CLI::App& root, Program& program);
 void add_runs(CLI::App& root, Program& program);
 void add_operators(CLI::App& root, Program& program);
+void add_evidence(CLI::App& root, Program& program);
 // Below `runs`.
 void add_runs_ask(CLI::App& runs, Program& program);
+void add_runs_review(CLI::App& runs, Program& program);
 void add_runs_watch(CLI::App& runs, Program& program);
 void add_schema(CLI::App& root, Program& program);
 void add_completion(CLI::App& root, Program& program);

@@ -11,6 +11,7 @@
 
 #include "app/commands/commands.h"
 #include "app/driving.h"
+#include "app/evidence_sealing.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "base/descriptor.h"
@@ -71,12 +72,14 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
   given.request.dry_run = given.dry_run;
   TRY(const auto recovery, Recovery::prepare(op, program, given.request));
   if (given.dry_run) return rehearse(op, program, *recovery);
+  const auto signer = evidence_key(op, program);
   const run::Pins& pins = recovery->pins();
   program.terminal().say(fmt::format("run {}: plan {} of {}, recovery point {} ({}{})", pins.run,
                                      pins.plan.name, pins.platform_name,
                                      pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
                                      pins.point.complete ? "" : ", PARTIAL"));
   TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
+  if (!outcome.halted) tell_evidence(op, program, recovery->repository(), pins.run, signer);
   return tell_end(program, outcome, given.report, recovery->learned().steps);
 }
 

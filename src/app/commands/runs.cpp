@@ -99,6 +99,7 @@ void add_runs(CLI::App& root, Program& program) {
   });
   add_runs_watch(*runs, program);
   add_runs_ask(*runs, program);
+  add_runs_review(*runs, program);
 }
 
 }  // namespace lifeboat::app

@@ -1,0 +1,150 @@
+#include "evidence/findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "run/text.h"
+
+namespace lifeboat::evidence {
+namespace {
+
+using run::RunState;
+using run::StepState;
+
+std::string skip_text(const StepState& step) {
+  return step.skipped_by.empty() ? "left out: it needs an output of " + step.skipped_for
+                                 : step.skipped_by + " left it out: " + step.skip_reason;
+}
+
+std::string over_text(const run::DriverVisit& visit) {
+  const std::string who = fmt::format("process {} on {} at {}", visit.driver.pid, visit.driver.host,
+                                      rfc3339(visit.begin));
+  if (visit.over == "takeover") return who + " took the run over, by a person's order";
+  if (visit.over == "silent") return who + " took the run over from a driver that fell silent";
+  if (visit.over == "gone")
+    return who + " went on after the process of the driver before had ended";
+  return who + " went on with the run";
+}
+
+void add_texts(std::vector<Deviation>& found, const std::string& kind, const std::string& step,
+               const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) found.push_back({kind, step, text});
+}
+
+void add_step(std::vector<Deviation>& found, const std::string& name, const StepState& step) {
+  if (step.phase == plan::StepPhase::skipped) found.push_back({"skipped", name, skip_text(step)});
+  if (step.phase == plan::StepPhase::undone) {
+    found.push_back({"undone", name, "what it did was undone"});
+  }
+  if (step.attempts > 1) {
+    found.push_back({"retried", name, fmt::format("it took {} attempts", step.attempts)});
+  }
+  add_texts(found, "retried", name, step.retries);
+  add_texts(found, "lost", name, step.losses);
+  add_texts(found, "kept aside", name, step.kept_aside);
+  add_texts(found, "left running", name, step.left_running);
+}
+
+// What a person asked that changed the course of the run.
+void add_request(std::vector<Deviation>& found, const Value& facts) {
+  const std::string action = facts.text("action"), by = facts.text("by");
+  const std::string reason = facts.text("reason");
+  const std::string because = reason.empty() ? "" : ": " + reason;
+  const Value& inputs = facts.at("inputs");
+  if (!facts.boolean("accepted", false)) {
+    found.push_back({"refused", facts.text("step"),
+                     fmt::format("{} asked: {}; not taken: {}", by, action, facts.text("why"))});
+  } else if (action == "retry" && inputs.is(Value::Type::map) && !inputs.map().empty()) {
+    std::string names;
+    for (const auto& [name, value] : inputs.map()) names += (names.empty() ? "" : ", ") + name;
+    found.push_back({"inputs", facts.text("step"),
+                     fmt::format("{} gave other values for {}{}", by, names, because)});
+  } else if (action != "approve" && action != "continue" && action != "skip") {
+    found.push_back(
+        {"asked", facts.text("step"), fmt::format("{} asked: {}{}", by, action, because)});
+  }
+}
+
+std::string wanted_text(std::chrono::nanoseconds measured, std::chrono::nanoseconds objective) {
+  return fmt::format("{} s, the objective is {}", run::seconds(measured),
+                     human_duration(objective));
+}
+
+void add_objectives(std::vector<FactFinding>& found, const run::Report& report) {
+  if (met(report.rto, report.objectives.rto) == false) {
+    found.push_back(
+        {"rto", "the RTO was missed: " + wanted_text(*report.rto, *report.objectives.rto)});
+  }
+  if (met(report.rpo, report.objectives.rpo) == false) {
+    found.push_back(
+        {"rpo", "the RPO was missed: " + wanted_text(*report.rpo, *report.objectives.rpo)});
+  }
+}
+
+}  // namespace
+
+std::optional<bool> met(const std::optional<std::chrono::nanoseconds>& measured,
+                        const std::optional<std::chrono::nanoseconds>& objective) {
+  if (!objective || !measured) return std::nullopt;
+  return *measured <= *objective;
+}
+
+std::vector<Deviation> deviations_of(const RunState& state, const run::Report& report,
+                                     const std::vector<journal::Event>& events) {
+  std::vector<Deviation> found;
+  for (std::size_t i = 1; i < state.drivers.size(); ++i) {
+    const std::string& over = state.drivers[i].over;
+    const bool taken = over == "takeover" || over == "silent";
+    found.push_back({taken ? "takeover" : "resumed", "", over_text(state.drivers[i])});
+  }
+  for (const journal::Event& event : events) {
+    if (event.kind == "request.taken") add_request(found, event.facts);
+    if (event.kind == "run.replanned") {
+      found.push_back({"plan", "", event.facts.text("by") + " replaced the plan of the run"});
+    }
+  }
+  for (const plan::StepNode& node : state.pins.plan.steps) {
+    add_step(found, node.name, state.step(node.name));
+  }
+  if (!report.freshness_proven) {
+    found.push_back({"freshness", "",
+                     "the evidence was made on a machine that cannot know whether the last segment "
+                     "of the journal is missing"});
+  }
+  return found;
+}
+
+std::vector<FactFinding> findings_of(const RunState& state, const run::Report& report) {
+  std::vector<FactFinding> found;
+  if (!state.end) return found;
+  const bool wanted_end = report.outcome == "undone" || report.outcome == "cancelled";
+  if (!report.recovered && !wanted_end) found.push_back({"outcome", run::last_line(report)});
+  add_objectives(found, report);
+  for (std::size_t i = 1; i < state.drivers.size(); ++i) {
+    if (state.drivers[i].over != "silent") continue;
+    const run::DriverVisit& silent = state.drivers[i - 1];
+    found.push_back(
+        {fmt::format("silent/{}", i), fmt::format("the driver before fell silent: process {} on {}",
+                                                  silent.driver.pid, silent.driver.host)});
+  }
+  for (const plan::StepNode& node : state.pins.plan.steps) {
+    const StepState& step = state.step(node.name);
+    if (step.phase == plan::StepPhase::skipped) {
+      found.push_back({"skipped/" + node.name, node.name + ": " + skip_text(step)});
+    }
+    if (step.attempts > 1 || !step.retries.empty()) {
+      found.push_back(
+          {"retried/" + node.name, fmt::format("{}: it took {} attempts{}{}", node.name,
+                                               step.attempts, step.retries.empty() ? "" : "; ",
+                                               step.retries.empty() ? "" : step.retries.front())});
+    }
+    if (!step.losses.empty()) {
+      found.push_back(
+          {"lost/" + node.name, fmt::format("{}: {}", node.name, fmt::join(step.losses, "; "))});
+    }
+  }
+  return found;
+}
+
+}  // namespace lifeboat::evidence

@@ -1,0 +1,62 @@
+// Pages of evidence hold what the record holds, as text. J10, J11.
+#include "evidence/pages.h"
+
+#include <gmock/gmock.h>
+
+#include "base/fake_clock.h"
+#include "evidence/evidence_fixture.h"
+#include "evidence/page_text.h"
+#include "journal/fake_repository.h"
+#include "store/memory.h"
+
+namespace lifeboat::evidence {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Pages : public testing::Test {
+ protected:
+  FakeClock clock_;
+  SeededRandom random_{1};
+  store::MemoryStore store_;
+  journal::FakeRepository repository_{
+      store_, repo::Environment{&clock_, &random_, "host", {}, {}, 1, 1u << 20}};
+  const Value document_ = make_document(sample_account(repository_)).value;
+};
+
+TEST_F(Pages, J10TextsFromOutsideStayTextInHtml) {
+  const std::string page = html_page(document_);
+  EXPECT_THAT(page, HasSubstr("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m \\u202e"));
+  for (const char* bad : {"<script", "\x1b", "\xe2\x80\xae", "http://", "https://", "src="}) {
+    EXPECT_THAT(page, Not(HasSubstr(bad)));
+  }
+  EXPECT_THAT(page, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(page, HasSubstr("@media print"));
+}
+
+TEST_F(Pages, J11TextsFromOutsideStayTextInMarkdown) {
+  const std::string page = markdown_page(document_);
+  for (const char* bad : {"<script", "\x1b", "\xe2\x80\xae", "](javascript"}) {
+    EXPECT_THAT(page, Not(HasSubstr(bad)));
+  }
+  EXPECT_THAT(page, HasSubstr("\\`\\]\\(javascript:x\\) \\|"));
+}
+
+TEST_F(Pages, BothTellWhatTheRecordTells) {
+  for (const std::string& page : {html_page(document_), markdown_page(document_)}) {
+    for (const char* part : {"PARTLY RECOVERED", "12 rows", "10.0.0.0/8", "laptop", "MISSED",
+                             "alice", "it took 2 attempts", "other values for host"}) {
+      EXPECT_THAT(page, HasSubstr(part));
+    }
+  }
+}
+
+TEST(PageText, WhatNobodySeesIsShown) {
+  EXPECT_EQ(visible("a\xe2\x80\xaegpj.exe"), "a\\u202egpj.exe");
+  EXPECT_EQ(visible("\xef\xbb\xbfx \xe2\x82\xac \xff"), "\\ufeffx \xe2\x82\xac \\xff");
+  EXPECT_EQ(html_text("\"<'&>"), "&quot;&lt;&#39;&amp;&gt;");
+}
+
+}  // namespace
+}  // namespace lifeboat::evidence

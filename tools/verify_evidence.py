@@ -1,0 +1,292 @@
+#!/usr/bin/python3 -B
+"""Verify a bundle of Lifeboat's evidence without Lifeboat. Written from docs/format.md alone.
+
+    verify_evidence.py FOLDER [--trust ed25519:KEY]...
+
+Needs Python 3.11 and Debian's python3-cryptography; no repository, no key, no network.
+Each fault is a line "FILE: what"; the last line tells who signed.
+
+exit status: 0 whole (and signed by one of the keys given); 1 something was changed; 2 usage;
+3 whole, but signed by none of the keys given
+"""
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import os
+import stat
+import struct
+import sys
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+MANIFEST, SIGNATURES, RECORD = "manifest.json", "signatures.json", "evidence.json"
+
+
+class Refused(Exception):
+    pass
+
+
+def document(raw, form):
+    """16: canonical JSON. Numbers stay as they are written: only their place is compared."""
+    def no_doubles(pairs):
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            raise Refused("a key stands twice")
+        return members
+    try:
+        value = json.loads(raw, object_pairs_hook=no_doubles, parse_float=Written)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"cannot be read: {error}") from None
+    if dumped(value) != raw:
+        raise Refused("is not canonical JSON")
+    if not isinstance(value, dict) or value.get("format") != form:
+        raise Refused(f"is no {form}")
+    if value.get("version") != 1:
+        raise Refused(f"has version {value.get('version')}, this program knows 1")
+    return value
+
+
+class Written(float):
+    """A number with a fraction, and how it was written."""
+    def __new__(cls, text):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __repr__(self):
+        return self.text
+
+
+def dumped(value):
+    if isinstance(value, dict):
+        members = (dumped(key) + b":" + dumped(member)
+                   for key, member in sorted(value.items(), key=lambda item: item[0].encode()))
+        return b"{" + b",".join(members) + b"}"
+    if isinstance(value, list):
+        return b"[" + b",".join(map(dumped, value)) + b"]"
+    if isinstance(value, Written):
+        return value.text.encode()
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def key_of(text):
+    if not isinstance(text, str) or not text.startswith("ed25519:"):
+        raise Refused("a key is no key")
+    return base64.b64decode(text[8:], validate=True)
+
+
+def signed(key, context, message, signature):
+    """SIGN of section 1."""
+    framed = struct.pack("<I", len(context)) + context + message
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, framed)
+        return True
+    except (InvalidSignature, ValueError):
+        return False
+
+
+def certificate_fields(raw):
+    """4.1, as a message of 1.1: tag, length, bytes; all tags and lengths are below 128."""
+    fields, at = {}, 0
+    while at < len(raw):
+        tag, length = raw[at], raw[at + 1]
+        fields[tag] = (at, raw[at + 2:at + 2 + length])
+        at += 2 + length
+    return fields
+
+
+def certified(signer, repository):
+    raw = base64.b64decode(signer["certificate"], validate=True)
+    fields = certificate_fields(raw)
+    place, signature = fields[5]
+    return (fields[1][1] == key_of(signer["key"])
+            and signed(key_of(signer["root"]), b"lifeboat/v1/certificate",
+                       bytes.fromhex(repository) + raw[:place], signature))
+
+
+def read_folder(path):
+    files = {}
+    for name in sorted(os.listdir(path)):
+        place = os.path.join(path, name)
+        if not stat.S_ISREG(os.lstat(place).st_mode):
+            raise Refused(f"{name}: is no plain file")
+        with open(place, "rb") as file:
+            files[name] = file.read()
+    return files
+
+
+class Verifier:
+    def __init__(self, files, trust):
+        self.files, self.trust = files, trust
+        self.faults, self.signers, self.trusted = [], [], False
+
+    def fault(self, name, what):
+        self.faults.append(f"{name}: {what}")
+
+    def read(self, name, form):
+        if name not in self.files:
+            return self.fault(name, "is missing")
+        try:
+            return document(self.files[name], form)
+        except Refused as refused:
+            return self.fault(name, refused)
+
+    def verify(self):
+        manifest = self.read(MANIFEST, "lifeboat-evidence-manifest")
+        signatures = self.read(SIGNATURES, "lifeboat-evidence-signatures")
+        if manifest and signatures:
+            self.check_signatures(manifest, signatures)
+        # A manifest that was changed says nothing of other files.
+        if manifest and not any(fault.startswith(MANIFEST) for fault in self.faults):
+            self.check_files(manifest)
+            record = self.read(RECORD, "lifeboat-evidence")
+            if record and not self.faults:
+                self.check_record(manifest, record)
+
+    def check_signatures(self, manifest, signatures):
+        raw = self.files[MANIFEST]
+        same = hashlib.sha256(raw).hexdigest() == signatures["manifest"]
+        pairs = list(zip(manifest["signers"], signatures["signatures"]))
+        held = []
+        for signer, signature in pairs:
+            try:
+                holds = signed(key_of(signer["key"]), b"lifeboat/v1/evidence", raw,
+                               base64.b64decode(signature, validate=True))
+            except (Refused, binascii.Error):
+                holds = False
+            held.append(holds)
+            self.signers.append(f"{signer['role']} {signer['key']}")
+            known = {signer["key"]}
+            if signer["role"] == "repository":
+                try:
+                    if certified(signer, manifest["repository"]):
+                        known.add(signer["root"])
+                    else:
+                        self.fault(MANIFEST, "the certificate does not hold")
+                except (Refused, KeyError, IndexError, ValueError):
+                    self.fault(MANIFEST, "the certificate does not hold")
+            self.trusted = self.trusted or (holds and bool(known & self.trust))
+        whole = bool(held) and all(held)
+        if set(signatures) != {"format", "manifest", "signatures", "version"} or \
+                len(signatures["signatures"]) != len(manifest["signers"]):
+            self.fault(SIGNATURES, "does not hold one signature for each signer")
+        if not same:
+            self.fault(SIGNATURES if whole else MANIFEST, "was changed")
+        elif not whole:
+            self.fault(SIGNATURES, "a signature does not hold")
+
+    def check_files(self, manifest):
+        named = {MANIFEST, SIGNATURES}
+        for line in manifest["files"]:
+            name = line["name"]
+            named.add(name)
+            if name not in self.files:
+                self.fault(name, "is missing")
+            elif (len(self.files[name]), hashlib.sha256(self.files[name]).hexdigest()) != (
+                    line["size"], line["sha256"]):
+                self.fault(name, "was changed")
+        for name in self.files.keys() - named:
+            self.fault(name, "was added")
+
+    def check_record(self, manifest, record):
+        if (record["run"], record["repository"]) != (manifest["run"], manifest["repository"]):
+            self.fault(RECORD, "is of another run")
+        plans = []
+        for line in record["plans"]:
+            raw = self.files.get(line["file"], b"")
+            if hashlib.sha256(raw).hexdigest() != line["sha256"]:
+                return self.fault(line["file"], "is not the plan of the run")
+            plans.append(json.loads(raw, parse_float=Written))
+        words = self.check_people(record, plans)
+        told = {step["name"] for step in record["steps"]}
+        for step in plans[-1]["steps"]:
+            if step["name"] not in told:
+                self.fault(RECORD, f"{step['name']} is in the plan and not in the record")
+        gates = [{step["name"]: step.get("approve") for step in plan["steps"]} for plan in plans]
+        for step in record["steps"] + record["former_steps"]:
+            def let_through(attempt):
+                name = attempt["step"]
+                gate = gates[attempt["plan_version"]][name]
+                return not gate or gate_open(gate, words.get(name, []), attempt["begun_ns"])
+            if step["attempts"] and not any(map(let_through, step["attempts"])):
+                self.fault(RECORD, f"{step['name']} began without its approvals")
+
+    def check_people(self, record, plans):
+        words = {}
+        for request in record["people"]["requests"]:
+            where = f"request {request['number']}"
+            operators = record["people"]["operators"][request["operators_version"]]
+            if not request["signed"]:
+                if request["accepted"] and (operators or request["action"] == "approve"):
+                    self.fault(RECORD, f"{where} was taken, and is not signed")
+                continue
+            if not signed(key_of(request["key"]), b"lifeboat/v1/request", request["text"].encode(),
+                          base64.b64decode(request["signature"])):
+                self.fault(RECORD, f"{where}: the signature does not hold")
+                continue
+            said = json.loads(request["text"])
+            beside = {"run": record["run"], **{name: request[name]
+                                               for name in ("action", "step", "reason")}}
+            if operators.get(request["by"]) != request["key"] or \
+                    any(text_of(said, name) != text for name, text in beside.items()):
+                self.fault(RECORD, f"{where}: its words are others")
+                continue
+            if not request["accepted"] or request["action"] not in ("approve", "decline"):
+                continue
+            subject = dumped({"run": record["run"], "step": request["step"],
+                              "plan": plans[request["plan_version"]],
+                              "inputs": record["inputs"][request["inputs_version"]],
+                              "point": (record["point"] or {}).get("id", "")})
+            if hashlib.sha256(subject).hexdigest() != text_of(said, "subject"):
+                self.fault(RECORD, f"{where} was given for something else")
+                continue
+            words.setdefault(request["step"], []).append(
+                (request["by"], request["taken_ns"], request["action"] == "approve"))
+        return words
+
+
+def text_of(said, name):
+    """What is no text, or not there, counts as an empty one."""
+    return said[name] if isinstance(said.get(name), str) else ""
+
+
+def gate_open(gate, words, begun):
+    people = set()
+    for name, taken, yes in words:
+        if taken > begun:
+            continue
+        if not yes:
+            people.clear()
+        elif begun - taken <= gate["expires_ns"] and (not gate["by"] or name in gate["by"]):
+            people.add(name)
+    return len(people) >= max(gate["count"], 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--trust", action="append", default=[], help="a key that you know")
+    given = parser.parse_args()
+    try:
+        verifier = Verifier(read_folder(given.folder), set(given.trust))
+        verifier.verify()
+    except (Refused, OSError) as error:
+        sys.exit(f"verify_evidence.py: {error}")
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        sys.exit(f"verify_evidence.py: the record is not as it should be: {error!r}")
+    for fault in verifier.faults:
+        print(fault)
+    if verifier.faults:
+        sys.exit(1)
+    print("whole; signed by " + ", ".join(verifier.signers))
+    if given.trust and not verifier.trusted:
+        print("none of them is a key that you gave")
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
