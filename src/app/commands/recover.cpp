@@ -11,6 +11,7 @@
 
 #include "app/commands/commands.h"
 #include "app/driving.h"
+#include "app/group_text.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "base/descriptor.h"
@@ -72,10 +73,16 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
   TRY(const auto recovery, Recovery::prepare(op, program, given.request));
   if (given.dry_run) return rehearse(op, program, *recovery);
   const run::Pins& pins = recovery->pins();
-  program.terminal().say(fmt::format("run {}: plan {} of {}, recovery point {} ({}{})", pins.run,
-                                     pins.plan.name, pins.platform_name,
-                                     pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
-                                     pins.point.complete ? "" : ", PARTIAL"));
+  program.terminal().say(fmt::format(
+      "run {}: plan {} of {}, recovery point {} ({}, skew {}{})", pins.run, pins.plan.name,
+      pins.platform_name, pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
+      human_duration(std::chrono::nanoseconds(pins.point.latest.ns - pins.point.earliest.ns)),
+      pins.point.complete ? "" : ", PARTIAL"));
+  if (const repo::Point* point = recovery->point()) {
+    for (const repo::GroupMoment& group : point->about.groups) {
+      program.terminal().say(group_line(group));
+    }
+  }
   TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
   return tell_end(program, outcome, given.report, recovery->learned().steps);
 }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <thread>
 
@@ -82,6 +83,7 @@ class ProcessWatchdog final : public Watchdog {
     TRY(pid_, spawn_watchdog(self, order, release.read, answers.write));
     release_ = std::move(release.write);
     answers_ = std::move(answers.read);
+    process::set_nonblocking(answers_.number());
     answers.write.close();
     listener_ = std::jthread([this] { listen(); });
     return {};
@@ -108,6 +110,8 @@ class ProcessWatchdog final : public Watchdog {
 
   bool holding() override {
     MutexLock lock(mutex_);
+    // Not what the listener has got to: it may have been stopped with us while the watchdog spoke.
+    if (!thawing_) drain();
     return !thawing_ && !ended_;
   }
 
@@ -129,17 +133,11 @@ class ProcessWatchdog final : public Watchdog {
  private:
   // Until the watchdog has ended. Killed before its time it owes us the thaw: then that is ours.
   void listen() {
-    std::string text;
-    std::array<char, 4096> buffer{};
-    while (true) {
-      const ssize_t count = ::read(answers_.number(), buffer.data(), buffer.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) break;
-      text.append(buffer.data(), static_cast<std::size_t>(count));
-      for (std::size_t end = 0; (end = text.find('\n')) != std::string::npos;) {
-        take(text.substr(0, end));
-        text.erase(0, end + 1);
-      }
+    for (bool open = true; open;) {
+      pollfd polled{answers_.number(), POLLIN, 0};
+      poll(&polled, 1, -1);
+      MutexLock lock(mutex_);
+      open = drain();
     }
     waitpid(pid_, nullptr, 0);
     bool owed = false;
@@ -153,11 +151,25 @@ class ProcessWatchdog final : public Watchdog {
     if (owed) thaw_in_its_place();
   }
 
-  void take(const std::string& line) {
+  // Takes what the watchdog has said until now; false: it says no more. Never waits.
+  bool drain() REQUIRES(mutex_) {
+    std::array<char, 4096> buffer{};
+    while (true) {
+      const ssize_t count = ::read(answers_.number(), buffer.data(), buffer.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return count < 0 && errno == EAGAIN;
+      unread_.append(buffer.data(), static_cast<std::size_t>(count));
+      for (std::size_t end = 0; (end = unread_.find('\n')) != std::string::npos;) {
+        take(unread_.substr(0, end));
+        unread_.erase(0, end + 1);
+      }
+    }
+  }
+
+  void take(const std::string& line) REQUIRES(mutex_) {
     const std::size_t space = std::min(line.find(' '), line.size());
     const std::string word = line.substr(0, space);
     const std::string rest = line.substr(std::min(space + 1, line.size()));
-    MutexLock lock(mutex_);
     if (word == "held") held_ = true;
     if (word == "refused") refused_ = rest;
     if (word == "thawing") {
@@ -203,7 +215,7 @@ class ProcessWatchdog final : public Watchdog {
   bool held_ GUARDED_BY(mutex_) = false;
   bool thawing_ GUARDED_BY(mutex_) = false;
   bool ended_ GUARDED_BY(mutex_) = false;
-  std::string refused_ GUARDED_BY(mutex_);
+  std::string refused_ GUARDED_BY(mutex_), unread_ GUARDED_BY(mutex_);
   Thaw thaw_ GUARDED_BY(mutex_);
   std::jthread listener_;
 };
@@ -218,13 +230,17 @@ Result<void> program_is_there(const Command& command) {
 
 }  // namespace
 
-Result<std::unique_ptr<Watchdog>> freeze(const Operation& op, Launcher& launcher,
-                                         const std::string& self, const HoldOrder& order) {
-  // Nothing is frozen that could not be thawed.
+Result<void> can_hold(const HoldOrder& order) {
   for (const Command* command : {&order.after, &order.before}) {
     const auto there = program_is_there(*command);
-    if (!there) return wrap(there.error(), "hook of " + order.name);
+    if (!there) return wrap(there.error(), "hooks of " + order.name);
   }
+  return {};
+}
+
+Result<std::unique_ptr<Watchdog>> freeze(const Operation& op, Launcher& launcher,
+                                         const std::string& self, const HoldOrder& order) {
+  TRY_DO(can_hold(order));  // nothing is frozen that could not be thawed
   for (const Command* command : {&order.after, &order.before}) {
     for (const auto& [name, value] : command->secret_env) launcher.mask(value);
   }

@@ -55,6 +55,9 @@ class Watchdog {
 Result<std::unique_ptr<Watchdog>> freeze(const Operation& op, Launcher& launcher,
                                          const std::string& self, const HoldOrder& order);
 
+// Are both programs there?  Errors: not_found, invalid (not installed), naming what is held.
+Result<void> can_hold(const HoldOrder& order);
+
 // Body of the hidden command `lifeboat watchdog`.
 int keep_watch(int argc, char** argv);
 
