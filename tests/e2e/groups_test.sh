@@ -127,7 +127,7 @@ ABeforeThatFailsIsToldThawedAndMasked() {
   platform_file "$(source_of orders fail thaw 'secret_env: { PASSWORD: { env: SHOP_PASSWORD } }')
 $(source_of stock freeze thaw)"
   SHOP_PASSWORD=correct-horse ends 3 lifeboat backup
-  said 'hook `before` of source orders failed: status 3: cannot: ***'
+  said "hook \`before\` of source orders failed: status 3: cannot: ***"
   never grep -q horse "$SCRATCH/out"
   logged "fail orders,freeze stock,thaw orders,thaw stock"
   : >"$W/log"
@@ -150,7 +150,7 @@ AFreezeThatLastsTooLongIsOverAndNothingIsClaimed() {
   platform_file "$(source_of orders freeze thaw)
 $(source_of stock wait thaw 'limit: 1s')"
   ends 3 lifeboat backup
-  said 'hook `before` of source stock failed: the limit was over'
+  said "hook \`before\` of source stock failed: the limit was over"
   logged "freeze orders,thaw orders,thaw stock,wait stock"
 }
 
