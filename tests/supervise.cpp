@@ -1,5 +1,11 @@
-// supervise.cpp - The supervisor alone, for tests: launchers there are made with its path
-// (LIFEBOAT_SUPERVISOR_PATH), where the product passes its own (/proc/self/exe).
-#include "client/process/launcher.h"
+// supervise.cpp - The supervisor and the watchdog alone, for tests: launchers there are made with
+// its path (LIFEBOAT_SUPERVISOR_PATH), where the product passes its own (/proc/self/exe).
+#include <string_view>
 
-int main(int argc, char** argv) { return lifeboat::supervise(argc, argv); }
+#include "client/process/launcher.h"
+#include "client/process/watchdog.h"
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "watchdog") return lifeboat::keep_watch(argc, argv);
+  return lifeboat::supervise(argc, argv);
+}

@@ -218,6 +218,10 @@ def do_list(repository, arguments):
         for member in point.members:
             what = member.snapshot.hex()[:16] if member.snapshot else f"missing: {member.reason}"
             print(f"    {member.source}: {what}" + ("  partial" if member.partial else ""))
+        for group in point.groups:
+            skew = f"skew {(group.skew - 1) / 1e9:.3f} s" if group.skew else "skew not known"
+            print(f"    group {group.name}: {skew}, "
+                  + ("consistent" if group.consistent else f"not consistent: {group.reason}"))
     for _, one in repository.snapshots.values():
         kind = {1: "source", 2: "bundle", 3: "kept"}.get(one.kind, f"kind-{one.kind}")
         print(f"snapshot {one.id.hex()}  {kind}  {one.source or '-'}  {one.type or '-'}  "

@@ -160,8 +160,10 @@ shape("Snapshot", "1 id id, 2 kind uint, 3 source text, 4 type text, 5 run text,
       "7 moments Moments, 8 host text, 9 clock sint, 10 items uint, 11 size uint, 12 stored uint, "
       "13 previous id, 14 segments uint")
 shape("Member", "1 source text, 2 snapshot id, 3 reason text, 4 partial flag")
+shape("Group", "1 name text, 2 sources text*, 3 skew uint, 4 allowed uint, 5 consistent flag, "
+      "6 reason text")
 shape("Point", "1 id id, 2 members Member*, 3 bundle id, 4 complete flag, 5 verified flag, "
-      "6 earliest sint, 7 latest sint")
+      "6 earliest sint, 7 latest sint, 64 groups Group*")
 shape("Run", "1 run text, 2 plan text")
 shape("Forget", "1 snapshot id, 2 reason text")
 shape("Record", "1 slot uint, 2 previous id, 3 writer id, 4 sequence uint, 5 session id, "

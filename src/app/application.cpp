@@ -16,6 +16,7 @@
 #include "app/program.h"
 #include "app/version.h"
 #include "client/process/launcher.h"
+#include "client/process/watchdog.h"
 
 namespace lifeboat::app {
 namespace {
@@ -207,6 +208,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "supervise") return supervise(argc, argv);
+  if (argc > 1 && std::string_view(argv[1]) == "watchdog") return keep_watch(argc, argv);
   // Whatever we create is for this user alone, unless a restore says otherwise.
   ::umask(0077);
   try {

@@ -200,8 +200,12 @@ Result<std::vector<backup::NamedSource>> Program::make_sources(
   std::vector<backup::NamedSource> made;
   for (const auto& [name, entry] : platform.sources) {
     if (!names.empty() && std::ranges::find(names, name) == names.end()) continue;
-    backup::NamedSource named{.name = name, .type = entry.type, .source = nullptr, .broken = {}};
     const source::SourceType* type = source_types_.find(entry.type);
+    backup::NamedSource named{.name = name, .type = entry.type, .source = nullptr, .broken = {}};
+    named.holds_its_moment = type->holds_its_moment;
+    if (entry.hooks) {
+      named.freezer = make_freezer(hook_world(platform), "source " + name, *entry.hooks);
+    }
     Value config = entry.config;
     const auto make = [&]() -> Result<std::unique_ptr<source::Source>> {
       TRY_DO(reveal_secrets(op, config, type->fields,
@@ -216,6 +220,31 @@ Result<std::vector<backup::NamedSource>> Program::make_sources(
       named.broken = std::move(source).error();
     }
     made.push_back(std::move(named));
+  }
+  return made;
+}
+
+HookWorld Program::hook_world(const platform::Platform& platform) {
+  return {.launcher = &launcher(), .self = own_binary(), .directory = platform.directory};
+}
+
+std::vector<backup::CaptureGroup> Program::make_groups(const platform::Platform& platform,
+                                                       const std::vector<std::string>& names) {
+  std::vector<backup::CaptureGroup> made;
+  for (const auto& [name, group] : platform.groups) {
+    const bool asked = names.empty() || std::ranges::any_of(group.sources, [&](const auto& source) {
+                         return std::ranges::find(names, source) != names.end();
+                       });
+    if (!asked) continue;
+    backup::CaptureGroup one;
+    one.name = name;
+    one.sources = group.sources;
+    one.max_skew = group.max_skew;
+    one.attempts = group.attempts;
+    if (group.hooks) {
+      one.freezer = make_freezer(hook_world(platform), "group " + name, *group.hooks);
+    }
+    made.push_back(std::move(one));
   }
   return made;
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "app/hooks.h"
 #include "app/terminal.h"
 #include "backup/backup.h"
 #include "base/operation.h"
@@ -87,6 +88,10 @@ class Program {
   Result<std::vector<backup::NamedSource>> make_sources(const Operation& op,
                                                         const platform::Platform& platform,
                                                         const std::vector<std::string>& names);
+  // The groups of the platform file that have one of these sources (empty = all).
+  std::vector<backup::CaptureGroup> make_groups(const platform::Platform& platform,
+                                                const std::vector<std::string>& names);
+  HookWorld hook_world(const platform::Platform& platform);
 
  private:
   SystemClock clock_;

@@ -58,6 +58,8 @@ class Recovery {
       : program_(program), opened_(std::move(opened)), folder_(std::move(folder)) {}
 
   const run::Pins& pins() const { return pins_; }
+  // The recovery point of a new run; null for a run that goes on.
+  const repo::Point* point() const { return point_ ? &*point_ : nullptr; }
   const platform::Platform& platform() const { return *platform_; }
   repo::Repository& repository() { return *opened_.repository; }
   // What becomes of each step.

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #include "backup/bundle.h"
+#include "backup/crew.h"
 #include "base/mutex.h"
 
 namespace lifeboat::backup {
@@ -15,65 +15,76 @@ namespace {
 // Each holds an open chunk and a connection of its own: memory must not grow with the platform.
 constexpr std::size_t captures_at_once_max = 16;
 
-// Tells progress twice a second while a capture runs in the thread that made it.
-class ProgressTicker {
+// Hands out crews in their order, each once all its members can be captured at once.
+class Turns {
  public:
-  ProgressTicker(const Operation& op, const BackupOptions& options, std::string name,
-                 const repo::SnapshotSink& sink)
-      : thread_([&op, &options, name = std::move(name), &sink](const std::stop_token& stop) {
-          if (!options.progress) return;
-          const Operation ticking{.clock = op.clock, .stop = stop};
-          while (ticking.pause(std::chrono::milliseconds(500))) {
-            options.progress({name, sink.progress(), false});
-          }
-        }) {}
+  explicit Turns(const std::vector<Crew>& crews) : crews_(crews) {}
+  const Crew* take() {
+    MutexLock lock(mutex_);
+    while (next_ < crews_.size() && crews_[next_].members.size() > free_) changed_.wait(mutex_);
+    if (next_ == crews_.size()) return nullptr;
+    const Crew& crew = crews_[next_++];
+    free_ -= crew.members.size();
+    changed_.notify_all();
+    return &crew;
+  }
+  void give_back(const Crew& crew) {
+    MutexLock lock(mutex_);
+    free_ += crew.members.size();
+    changed_.notify_all();
+  }
 
  private:
-  std::jthread thread_;  // stops and joins when the capture is over
+  const std::vector<Crew>& crews_;
+  Mutex mutex_;
+  Condition changed_;
+  std::size_t free_ GUARDED_BY(mutex_) = captures_at_once_max;
+  std::size_t next_ GUARDED_BY(mutex_) = 0;
 };
 
-Result<repo::Snapshot> capture_into(const Operation& op, repo::Session& session,
-                                    source::Source& source, const repo::SnapshotDraft& draft,
-                                    const BackupOptions& options) {
-  TRY(std::unique_ptr<repo::SnapshotSink> sink, session.snapshot(op, draft));
+// At once: moments close together, and the wait for one server is work for another.
+std::vector<GroupResult> run_crews(const Operation& op, const std::vector<Crew>& crews,
+                                   const CrewWork& work) {
+  Turns turns(crews);
+  std::vector<std::optional<GroupResult>> groups(crews.size());
   {
-    const ProgressTicker ticker(op, options, draft.source, *sink);
-    TRY_DO(source.capture(op, *sink));
+    std::vector<std::jthread> workers;
+    for (std::size_t i = 0; i < std::min(crews.size(), captures_at_once_max); ++i) {
+      workers.emplace_back([&] {
+        while (const Crew* crew = turns.take()) {
+          groups[static_cast<std::size_t>(crew - crews.data())] = run_crew(op, *crew, work);
+          turns.give_back(*crew);
+        }
+      });
+    }
   }
-  if (options.progress) options.progress({draft.source, sink->progress(), true});
-  return sink->snapshot();
+  std::vector<GroupResult> results;
+  for (std::optional<GroupResult>& group : groups) {
+    if (group) results.push_back(*std::move(group));
+  }
+  return results;
 }
 
-SourceResult capture_named(const Operation& op, repo::Session& session, NamedSource& named,
-                           const BackupOptions& options) {
-  SourceResult result;
-  result.name = named.name;
-  if (named.broken) {
-    result.error = named.broken;
-    return result;
+// A group that is not consistent makes its members partial: none of them is what it should be.
+void mark_members(repo::PointDraft& draft, const repo::GroupMoment& group) {
+  if (group.consistent) return;
+  for (repo::Member& member : draft.members) {
+    if (std::ranges::find(group.sources, member.source) == group.sources.end()) continue;
+    member.partial = true;
+    if (member.reason.empty()) member.reason = "group " + group.name + ": " + group.reason;
   }
-  repo::SnapshotDraft draft;
-  draft.source = named.name;
-  draft.source_type = named.type;
-  auto snapshot = capture_into(op, session, *named.source, draft, options);
-  if (snapshot) {
-    result.snapshot = *std::move(snapshot);
-  } else {
-    result.error = std::move(snapshot).error();
-  }
-  return result;
 }
 
-repo::PointDraft point_of(const std::vector<SourceResult>& results, const repo::Snapshot& bundle,
+repo::PointDraft point_of(const BackupReport& report, const repo::Snapshot& bundle,
                           const std::vector<std::string>& left_out) {
   repo::PointDraft draft;
   draft.bundle = bundle.id;
-  draft.complete = !results.empty() && left_out.empty();
+  draft.complete = !report.sources.empty() && left_out.empty();
   for (const std::string& name : left_out) {
     draft.members.push_back(
         {.source = name, .snapshot = {}, .reason = "not asked for", .partial = true});
   }
-  for (const SourceResult& result : results) {
+  for (const SourceResult& result : report.sources) {
     repo::Member member;
     member.source = result.name;
     if (result.snapshot) {
@@ -86,8 +97,14 @@ repo::PointDraft point_of(const std::vector<SourceResult>& results, const repo::
       member.reason = result.error->what;
       member.partial = true;
     }
-    draft.complete = draft.complete && !member.partial;
     draft.members.push_back(std::move(member));
+  }
+  for (const GroupResult& group : report.groups) {
+    mark_members(draft, group.moment);
+    draft.groups.push_back(group.moment);
+  }
+  for (const repo::Member& member : draft.members) {
+    draft.complete = draft.complete && !member.partial;
   }
   return draft;
 }
@@ -128,30 +145,19 @@ Result<BackupReport> back_up(const Operation& op, repo::Repository& repository,
   TRY(std::unique_ptr<repo::Session> session, repository.open_session(op));
   TRY(const repo::Snapshot bundle, store_bundle(op, *session, options));
 
-  // At once: moments close together, and the wait for one server is work for another.
-  std::vector<SourceResult> results(sources.size());
-  {
-    std::atomic<std::size_t> next = 0;
-    std::vector<std::jthread> workers;
-    for (std::size_t i = 0; i < std::min(sources.size(), captures_at_once_max); ++i) {
-      workers.emplace_back([&] {
-        for (std::size_t mine = next++; mine < sources.size(); mine = next++) {
-          results[mine] = capture_named(op, *session, sources[mine], options);
-        }
-      });
-    }
-  }
+  BackupReport report;
+  report.sources.resize(sources.size());
+  const std::vector<Crew> crews = crews_of(sources, options.groups);
+  report.groups = run_crews(op, crews, {*session, sources, options, report.sources});
   // Once the repository itself fails (or a person stops us) no point may claim anything.
   TRY_DO(op.proceed());
 
-  BackupReport report;
   const bool any =
-      std::ranges::any_of(results, [](const auto& r) { return r.snapshot.has_value(); });
+      std::ranges::any_of(report.sources, [](const auto& r) { return r.snapshot.has_value(); });
   if (any) {
-    TRY(report.point, session->commit_point(op, point_of(results, bundle, options.left_out)));
+    TRY(report.point, session->commit_point(op, point_of(report, bundle, options.left_out)));
     report.complete = report.point->about.complete;
   }
-  report.sources = std::move(results);
   TRY_DO(session->close(op));
   return report;
 }

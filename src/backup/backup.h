@@ -3,17 +3,19 @@
 // The meeting place of sources and repository: neither knows the other. back_up() captures the
 // sources at once, at most 16 (their moments lie close together; the skew is recorded), stores the
 // bundle, and commits one point. A source that fails makes the point partial, never silently
-// absent.
+// absent; so does a group whose moments lie further apart than it allows.
 //
 // Threads: one call at a time per repository session; progress is called from any thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "backup/freeze.h"
 #include "base/operation.h"
 #include "repo/repository.h"
 #include "repo/session.h"
@@ -27,17 +29,37 @@ struct NamedSource {
   std::unique_ptr<source::Source> source;
   // Set when the source could not even be made (a secret is missing): its member is a failure.
   std::optional<Error> broken;
+  Freezer freezer = {};           // empty: it need not stand still
+  bool holds_its_moment = false;  // source::SourceType
+};
+
+// Sources that are captured as of one moment. No source is in two; 16 sources at most.
+struct CaptureGroup {
+  std::string name;
+  std::vector<std::string> sources;
+  std::chrono::nanoseconds max_skew{};
+  unsigned attempts = 2;  // 1 or more
+  Freezer freezer = {};
 };
 
 struct SourceResult {
   std::string name;
   std::optional<repo::Snapshot> snapshot;
-  std::optional<Error> error;  // set exactly when there is no snapshot
+  std::optional<Error> error;               // set exactly when there is no snapshot
+  bool thawed_early = false;                // it is partial therefore
+  std::optional<std::string> still_frozen;  // why it could not be thawed
+};
+
+struct GroupResult {
+  repo::GroupMoment moment;
+  unsigned attempts = 0;
+  std::optional<std::string> still_frozen;
 };
 
 struct BackupReport {
   std::vector<SourceResult> sources;  // in the order given
-  std::optional<repo::Point> point;   // absent when no source could be captured
+  std::vector<GroupResult> groups;
+  std::optional<repo::Point> point;  // absent when no source could be captured
   bool complete = false;
 };
 
@@ -55,6 +77,7 @@ struct BackupOptions {
   std::string platform;  // name; a fact of the bundle
   // Sources of the platform that this backup leaves out: the point names them, and is not complete.
   std::vector<std::string> left_out;
+  std::vector<CaptureGroup> groups;
   std::function<void(const SourceProgress&)> progress;
 };
 

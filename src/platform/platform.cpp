@@ -19,6 +19,7 @@ namespace lifeboat::platform {
 namespace {
 
 constexpr std::size_t operator_key_bytes = 32;
+constexpr std::int64_t group_attempts_max = 10;
 constexpr const char* name_hint = "letters, digits, '-' and '_', a letter first, at most 63";
 
 class Reader {
@@ -34,11 +35,15 @@ class Reader {
     findings_.push_back({mark, path, std::move(message), std::move(hint)});
   }
   bool version(const Value& tree);
-  void head(Value words);
+  Value head(Value words);  // answers `groups`, which needs the sources
   void operators(const Value& operators);
   void source(const std::string& name, const Value& body);
   const KnownSource* source_type(const Value& body, const std::string& path);
   void source_common(SourceEntry& entry, const Value& body, const std::string& path);
+  void groups(const Value& groups);
+  void group_sources(Group& group, const Value& words, const std::string& path);
+  std::optional<Hooks> hooks(const Value& words, const std::string& path);
+  std::chrono::nanoseconds duration(const Value& words, const char* word, const std::string& path);
   void no_references(const Value& value, const std::string& path);
   void plans(const Value& plans);
   // Members of a map in file order; a finding and nothing when it is none.
@@ -61,8 +66,9 @@ Platform Reader::read(Value tree) {
   const Value plans = tree.at("plans");
   if (tree.has("sources")) tree.set("sources", Value(Value::Map{}));
   if (tree.has("plans")) tree.set("plans", Value(Value::Map{}));
-  head(std::move(tree));
+  const Value groups = head(std::move(tree));
   for (const std::string& name : members(sources, "sources")) source(name, sources.at(name));
+  this->groups(groups);
   this->plans(plans);
   return std::move(platform_);
 }
@@ -88,10 +94,10 @@ bool Reader::version(const Value& tree) {
   return false;
 }
 
-void Reader::head(Value words) {
+Value Reader::head(Value words) {
   const std::size_t before = findings_.size();
   validate(words, platform_words(), {}, findings_);
-  if (findings_.size() > before) return;
+  if (findings_.size() > before) return {};
   platform_.name = words.text("platform");
   if (!plan::valid_name(platform_.name)) {
     add(words.at("platform").mark(), "platform", "not a name for a platform", name_hint);
@@ -105,8 +111,10 @@ void Reader::head(Value words) {
   if (objectives.has("rto")) platform_.objectives.rto = parse_duration(objectives.text("rto"));
   if (objectives.has("rpo")) platform_.objectives.rpo = parse_duration(objectives.text("rpo"));
   operators(words.at("operators"));
-  if (!words.has("include")) return;
-  for (const Value& path : words.at("include").list()) platform_.include.push_back(path.string());
+  if (words.has("include")) {
+    for (const Value& path : words.at("include").list()) platform_.include.push_back(path.string());
+  }
+  return words.at("groups");
 }
 
 // Two names with one key would let one person approve as two.
@@ -205,15 +213,93 @@ void Reader::source_common(SourceEntry& entry, const Value& body, const std::str
       words.set(key, member);
       continue;
     }
-    std::vector<std::string> candidates{"description"};
+    std::vector<std::string> candidates{"description", "hooks"};
     for (const KnownSource& type : vocabulary_.sources) candidates.push_back(type.name);
     add(member.key_mark(), path, "unknown source type or key '" + printable(key) + "'",
         suggestion(key, candidates));
   }
   ValidateOptions options;
   options.path = path;
+  const std::size_t before = findings_.size();
   validate(words, source_words(), options, findings_);
   entry.why = words.text("description");
+  if (findings_.size() == before) entry.hooks = hooks(words.at("hooks"), path + ".hooks");
+}
+
+std::optional<Hooks> Reader::hooks(const Value& words, const std::string& path) {
+  if (words.is_null()) return std::nullopt;
+  no_references(words, path);
+  Hooks made;
+  for (auto [word, program] :
+       {std::pair("before", &made.before), std::pair("after", &made.after)}) {
+    if (!words.has(word)) continue;
+    for (const Value& each : words.at(word).list()) program->push_back(each.string());
+    if (program->empty() || program->front().empty()) {
+      add(words.at(word).mark(), path + "." + word, "names no program",
+          "[PROGRAM, ARGUMENTS...], or leave the word out");
+    }
+  }
+  made.limit = duration(words, "limit", path);
+  made.timeout = duration(words, "timeout", path);
+  made.retry_for = duration(words, "retry_for", path);
+  if (words.has("env")) {
+    for (const auto& [name, value] : words.at("env").map()) made.env[name] = value.string();
+  }
+  made.words = words;
+  return made;
+}
+
+// Of what was validated; more than nothing.
+std::chrono::nanoseconds Reader::duration(const Value& words, const char* word,
+                                          const std::string& path) {
+  const auto time = parse_duration(words.text(word));
+  if (time && *time > std::chrono::nanoseconds::zero()) return *time;
+  add(words.at(word).mark(), path + "." + word, "must be more than zero");
+  return {};
+}
+
+void Reader::groups(const Value& groups) {
+  for (const std::string& name : members(groups, "groups")) {
+    const Value& words = groups.at(name);
+    const std::string path = "groups." + printable(name);
+    Group group;
+    group.why = words.text("description");
+    group.max_skew = duration(words, "max_skew", path);
+    const std::int64_t attempts = words.integer("attempts", 2);
+    if (attempts < 1 || attempts > group_attempts_max) {
+      add(words.at("attempts").mark(), path + ".attempts", "is 1 to 10");
+    }
+    group.attempts = static_cast<unsigned>(attempts);
+    group_sources(group, words.at("sources"), path + ".sources");
+    group.hooks = hooks(words.at("hooks"), path + ".hooks");
+    platform_.groups.emplace(name, std::move(group));
+  }
+}
+
+void Reader::group_sources(Group& group, const Value& words, const std::string& path) {
+  std::vector<std::string> known;
+  for (const auto& [name, entry] : platform_.sources) known.push_back(name);
+  for (const Value& word : words.list()) {
+    const std::string& name = word.string();
+    if (!platform_.sources.contains(name)) {
+      add(word.mark(), path, "there is no source '" + printable(name) + "'",
+          suggestion(name, known));
+      continue;
+    }
+    const bool twice = std::ranges::find(group.sources, name) != group.sources.end();
+    const auto other = std::ranges::find_if(platform_.groups, [&](const auto& each) {
+      return std::ranges::find(each.second.sources, name) != each.second.sources.end();
+    });
+    if (twice || other != platform_.groups.end()) {
+      add(word.mark(), path,
+          "'" + name + "' is in " + (twice ? "it twice" : "group '" + other->first + "' already"),
+          "a source has one moment, so it is in one group at most");
+    }
+    group.sources.push_back(name);
+  }
+  if (words.list().size() < 2 || words.list().size() > group_sources_max) {
+    add(words.mark(), path, "a group has 2 to 16 sources");
+  }
 }
 
 // A `${` in a source would be taken for text, and fail much later.

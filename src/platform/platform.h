@@ -37,13 +37,33 @@ struct Objectives {
   std::optional<std::chrono::nanoseconds> rto, rpo;
 };
 
+// Programs around a capture: `before` freezes, `after` thaws, whatever happens.
+struct Hooks {
+  std::vector<std::string> before, after;  // program and arguments; `before` may be empty
+  std::chrono::nanoseconds limit{}, timeout{}, retry_for{};
+  std::map<std::string, std::string> env;
+  Value words;  // as hook_words() has them; secrets still say where they come from
+};
+
 struct SourceEntry {
   std::string name;
   std::string type;
   Value config;  // validated; secrets still say where they come from ({env: NAME} ...)
+  std::optional<Hooks> hooks;
   std::string why;
   Mark mark;
 };
+
+// Sources that are captured as of one moment, as far as that can be: every one is in the file, and
+// none in two groups.
+struct Group {
+  std::vector<std::string> sources;
+  std::chrono::nanoseconds max_skew{};
+  unsigned attempts = 2;
+  std::optional<Hooks> hooks;
+  std::string why;
+};
+inline constexpr std::size_t group_sources_max = 16;
 
 // Somebody who may approve and command runs: known by the public half of an Ed25519 key.
 struct Operator {
@@ -57,6 +77,7 @@ struct Platform {
   std::string repository;  // "" = not said in the file
   Objectives objectives;
   std::map<std::string, SourceEntry> sources;
+  std::map<std::string, Group> groups;
   std::map<std::string, plan::Plan> plans;
   std::map<std::string, Operator> operators;
   std::vector<std::string> include;  // local files and folders for the bundle
@@ -103,5 +124,6 @@ Value platform_schema(const Vocabulary& vocabulary);
 // The tables of the file's own words, for the schema and the docs.
 const Record& platform_words();  // of the file itself
 const Record& source_words();    // of sources.NAME, besides the source type itself
+const Record& hook_words();      // of `hooks`, of sources and groups
 
 }  // namespace lifeboat::platform

@@ -123,6 +123,67 @@ INSTANTIATE_TEST_SUITE_P(
             "f:3:44: plans.p: these steps wait for each other: a -> b -> a (a waits for b at "
             "f:3:44; b waits for a at f:3:59)"}));
 
+const std::string two_sources =
+    "sources: { a: { files: { path: x } }, b: { files: { path: y } } }\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    HooksAndGroups, BadFile,
+    testing::Values(
+        Bad{with("sources: { a: { files: { path: x }, hooks: { before: x } } }\n"),
+            "f:3:44: sources.a.hooks: 'after' is missing (program and arguments: thaws. Runs "
+            "whenever `before` was started, whatever happened)"},
+        Bad{with("sources: { a: { files: { path: x }, hooks: { after: [] } } }\n"),
+            "f:3:53: sources.a.hooks.after: names no program ([PROGRAM, ARGUMENTS...], or leave "
+            "the word out)"},
+        Bad{with("sources: { a: { files: { path: x }, hooks: { after: t, limit: 0s } } }\n"),
+            "f:3:63: sources.a.hooks.limit: must be more than zero"},
+        Bad{with("sources: { a: { files: { path: x }, hooks: { after: \"${x}\" } } }\n"),
+            "f:3:53: sources.a.hooks.after: '${...}' has no meaning in a source (values of the "
+            "environment are for secrets: {env: NAME})"},
+        Bad{with("sources: { a: { files: { path: x }, hooks: { after: t, secret_env: { P: pw } } } "
+                 "}\n"),
+            "f:3:73: sources.a.hooks.secret_env.P: a secret may not be written into the file "
+            "(write {env: NAME}, {file: PATH}, {exec: [PROGRAM, ...]} or a ${reference})"},
+        Bad{with(two_sources + "groups: { g: { sources: [a, b] } }\n"),
+            "f:4:14: groups.g: 'max_skew' is missing (how far apart their moments may lie)"},
+        Bad{with(two_sources + "groups: { g: { sources: [a, c], max_skew: 2s } }\n"),
+            "f:4:29: groups.g.sources: there is no source 'c' (known: a, b)"},
+        Bad{with(two_sources + "groups: { g: { sources: [a], max_skew: 2s } }\n"),
+            "f:4:25: groups.g.sources: a group has 2 to 16 sources"},
+        Bad{with(two_sources + "groups: { g: { sources: [a, a], max_skew: 2s } }\n"),
+            "f:4:29: groups.g.sources: 'a' is in it twice (a source has one moment, so it is in "
+            "one group at most)"},
+        Bad{with(two_sources + "groups: { g: { sources: [a, b], max_skew: 2s, attempts: 11 } }\n"),
+            "f:4:57: groups.g.attempts: is 1 to 10"},
+        Bad{with("sources: { a: { files: { path: x } }, b: { files: { path: y } }, c: { files: { "
+                 "path: z } } }\ngroups: { g: { sources: [a, b], max_skew: 2s }, h: { sources: "
+                 "[b, c], max_skew: 2s } }\n"),
+            "f:4:64: groups.h.sources: 'b' is in group 'g' already (a source has one moment, so it "
+            "is in one group at most)"}));
+
+TEST(Platform, HooksAndGroupsAreRead) {
+  const auto platform = read_platform(
+      with("sources:\n  a: { files: { path: x }, hooks: { before: [freeze, a], after: thaw, limit: "
+           "90s, env: { V: 1 }, secret_env: { P: { env: PW } } } }\n  b: { files: { path: y } }\n"
+           "groups:\n  shop: { sources: [b, a], max_skew: 2s, hooks: { after: thaw } }\n"),
+      "f", test_vocabulary());
+  ASSERT_TRUE(platform) << platform.error().what;
+  const Hooks& hooks = *platform->sources.at("a").hooks;
+  EXPECT_THAT(hooks.before, ElementsAre("freeze", "a"));
+  EXPECT_THAT(hooks.after, ElementsAre("thaw"));
+  EXPECT_EQ(hooks.limit, std::chrono::seconds(90));
+  EXPECT_EQ(hooks.timeout, std::chrono::seconds(30));
+  EXPECT_EQ(hooks.retry_for, std::chrono::minutes(5));
+  EXPECT_EQ(hooks.env.at("V"), "1");
+  EXPECT_EQ(hooks.words.at("secret_env").at("P").text("env"), "PW");
+  EXPECT_FALSE(platform->sources.at("b").hooks);
+  const Group& group = platform->groups.at("shop");
+  EXPECT_THAT(group.sources, ElementsAre("b", "a"));
+  EXPECT_EQ(group.max_skew, std::chrono::seconds(2));
+  EXPECT_EQ(group.attempts, 2U);
+  EXPECT_TRUE(group.hooks->before.empty());
+}
+
 TEST(Platform, EveryWordOfALaterVersionIsRefusedByName) {
   for (const std::string& word : platform_words().reserved) {
     const auto found = wrong(with(word + ": x\n"));

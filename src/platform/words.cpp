@@ -37,6 +37,50 @@ Record make_operator_words() {
   return words;
 }
 
+Field optional_field(const char* name, Shape shape, const char* help, const char* fallback) {
+  Field made = field(name, std::move(shape), help);
+  made.fallback = fallback;
+  return made;
+}
+
+Record make_hook_words() {
+  Record words;
+  words.name = "hooks";
+  words.help = "Programs that freeze what is captured, and thaw it whatever happens";
+  words.fields = {
+      field("before", shape::string_or_list(),
+            "program and arguments: freezes. It lies below the platform file's folder, or in PATH"),
+      field("after", shape::string_or_list(),
+            "program and arguments: thaws. Runs whenever `before` was started, whatever happened",
+            true),
+      optional_field("limit", shape::duration(),
+                     "how long it may be frozen, from the start of `before`", "30s"),
+      optional_field("timeout", shape::duration(), "how long one run of either may take", "30s"),
+      optional_field("retry_for", shape::duration(),
+                     "how long an `after` that fails is tried again", "5m"),
+      field("env", shape::map(shape::string()), "environment of both"),
+      field("secret_env", shape::map(shape::secret()), "environment of both that is secret"),
+  };
+  return words;
+}
+
+Record make_group_words() {
+  Field attempts = field("attempts", shape::integer(), "how often it is captured at most: 1 to 10");
+  attempts.fallback = 2;
+  Record words;
+  words.name = "group";
+  words.help = "Sources whose moments belong together";
+  words.fields = {
+      field("sources", shape::list(shape::string()), "names of its sources: 2 to 16", true),
+      field("max_skew", shape::duration(), "how far apart their moments may lie", true),
+      std::move(attempts),
+      field("hooks", shape::record(make_hook_words()),
+            "freeze all of them for the time of their moments"),
+      field("description", shape::string(), "what holds them together, for people"),
+  };
+  return words;
+}
+
 Record make_platform_words() {
   Record words;
   words.name = "platform file";
@@ -48,14 +92,16 @@ Record make_platform_words() {
             "where captures are kept: a directory, or s3://BUCKET/PREFIX"),
       field("objectives", shape::record(make_objectives()), "what recoveries are measured against"),
       field("sources", shape::map(shape::any()), "what is captured, by name"),
+      field("groups", shape::map(shape::record(make_group_words())),
+            "sources that are captured as of one moment, by name"),
       field("plans", shape::map(shape::any()), "recovery plans, by name"),
       field("operators", shape::map(shape::record(make_operator_words())),
             "people who may approve and command runs, by name"),
       field("include", shape::list(shape::string()),
             "more local files or folders that travel in the bundle"),
   };
-  words.reserved = {"drills",   "probes", "incidents", "alerts",   "retention", "guard",
-                    "schedule", "groups", "daemon",    "approval", "every"};
+  words.reserved = {"drills", "probes",   "incidents", "alerts",   "retention",
+                    "guard",  "schedule", "daemon",    "approval", "every"};
   return words;
 }
 
@@ -65,8 +111,9 @@ Record make_source_words() {
   words.help = "One thing that holds state: its type with the configuration";
   words.fields = {
       field("description", shape::string(), "what it is, for people"),
+      field("hooks", shape::record(make_hook_words()), "freeze it while it is captured"),
   };
-  words.reserved = {"every", "rpo", "hooks", "retention", "group", "verify"};
+  words.reserved = {"every", "rpo", "retention", "group", "verify"};
   return words;
 }
 
@@ -108,6 +155,11 @@ const Record& platform_words() {
 
 const Record& source_words() {
   static const Record words = make_source_words();
+  return words;
+}
+
+const Record& hook_words() {
+  static const Record words = make_hook_words();
   return words;
 }
 

@@ -1,11 +1,13 @@
 #include "repo/log_record.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace lifeboat::repo {
 namespace {
 
 constexpr std::uint64_t first_optional_kind = 64;
+constexpr std::uint32_t tag_group = 64;  // of a point; earlier versions pass over it
 
 enum Kind : std::uint64_t {
   kind_open = 1,
@@ -15,6 +17,33 @@ enum Kind : std::uint64_t {
   kind_run = 5,
   kind_forget = 6,
 };
+
+Bytes encode_group(const GroupMoment& group) {
+  Writer out;
+  out.text(1, group.name);
+  for (const std::string& source : group.sources) out.message(2, as_bytes(source));
+  if (group.skew) out.uint(3, static_cast<std::uint64_t>(group.skew->count()) + 1);
+  out.uint(4, static_cast<std::uint64_t>(group.max_skew.count()));
+  out.flag(5, group.consistent);
+  out.text(6, group.reason);
+  return out.take();
+}
+
+Result<GroupMoment> decode_group(ByteView encoded) {
+  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  Fields fields(encoded);
+  GroupMoment group;
+  group.name = fields.text(1);
+  while (const auto source = fields.message(2)) group.sources.emplace_back(as_text(*source));
+  const std::uint64_t skew_and_one = fields.uint(3), allowed = fields.uint(4);
+  if (skew_and_one > most || allowed > most) fields.refuse("has a skew that is no time");
+  if (skew_and_one > 0) group.skew = std::chrono::nanoseconds(skew_and_one - 1);
+  group.max_skew = std::chrono::nanoseconds(allowed);
+  group.consistent = fields.flag(5);
+  group.reason = fields.text(6);
+  TRY_DO(fields.done("group of a point"));
+  return group;
+}
 
 struct Encoder {
   std::uint64_t kind = 0;
@@ -61,6 +90,9 @@ struct Encoder {
     out.flag(5, it.about.verified);
     out.sint(6, it.earliest.ns);
     out.sint(7, it.latest.ns);
+    for (const GroupMoment& group : it.about.groups) {
+      out.message(tag_group, encode_group(group));
+    }
   }
   void operator()(const RunAnnounced& body) {
     kind = kind_run;
@@ -110,6 +142,10 @@ Result<LogBody> decode_point(Fields& fields) {
   it.about.verified = fields.flag(5);
   it.earliest.ns = fields.sint(6);
   it.latest.ns = fields.sint(7);
+  while (const auto encoded = fields.message(tag_group)) {
+    TRY(GroupMoment group, decode_group(*encoded));
+    it.about.groups.push_back(std::move(group));
+  }
   return body;
 }
 

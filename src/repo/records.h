@@ -4,6 +4,7 @@
 // Source: docs/format.md, "The log".
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -48,8 +49,21 @@ struct Member {
   bool partial = false;
 };
 
+// Members that were captured as of one moment, as far as that went.
+struct GroupMoment {
+  std::string name;
+  std::vector<std::string> sources;
+  // Between their first and last consistent-at; nullopt: one of them could not be captured.
+  std::optional<std::chrono::nanoseconds> skew;
+  std::chrono::nanoseconds max_skew{};
+  bool consistent = false;
+  std::string reason;  // why it is not
+  bool operator==(const GroupMoment&) const = default;
+};
+
 struct PointDraft {
   std::vector<Member> members;
+  std::vector<GroupMoment> groups;
   std::optional<Id> bundle;  // snapshot of kind bundle
   bool complete = false;     // every member has a snapshot that is not partial
   bool verified = false;

@@ -112,6 +112,10 @@ TEST_F(RepositoryTest, PointsTieSnapshotsTogetherWithTheirSkew) {
     times[i] = it.moments.consistent_at.ns;
     draft.members.push_back({source, it.id, "", false});
   }
+  using std::chrono::minutes;
+  draft.groups = {{"far", {"s0", "s1"}, minutes(3), minutes(1), false, "skew 3 min"},
+                  {"unknown", {"s0", "s2"}, std::nullopt, minutes(1), false, "s2 is missing"},
+                  {"at-once", {"s0", "s1"}, minutes(0), minutes(1), true, ""}};
   const Point point = value(session_->commit_point(world_.op, draft));
   EXPECT_EQ(point.earliest.ns, times[0]);
   EXPECT_EQ(point.latest.ns, times[1]);
@@ -127,6 +131,7 @@ TEST_F(RepositoryTest, PointsTieSnapshotsTogetherWithTheirSkew) {
   works(repository->refresh(other.op));
   ASSERT_EQ(repository->points().size(), 2u);
   EXPECT_EQ(repository->points()[1].about.members[2].reason, "connection refused");
+  EXPECT_EQ(repository->points()[0].about.groups, draft.groups);
 }
 
 TEST_F(RepositoryTest, OnlyWhatWasKeptAsideCanBeForgotten) {

@@ -140,6 +140,9 @@ struct SourceType {
   // How verify() knows that only parts were restored: by the marker that restore() left, or (false)
   // by a feed that shows the parts alone (capture::PartialFeed).
   bool marker_tells_parts = false;
+  // Whether a capture holds its moment itself (an exported snapshot) once it begins its first item:
+  // from then on nothing that changes in the live system comes into it, and a freeze may end.
+  bool holds_its_moment = false;
   // Turns the target of a restore step (`into:`, text) and the source's own configuration into the
   // configuration of the target system: `into` replaces url or path, the rest stays unless `with`
   // (a map of fields) overrides it.

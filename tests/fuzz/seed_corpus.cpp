@@ -117,6 +117,12 @@ void log() {
   repo::PointCommit point;
   point.point.id = id(8);
   point.point.about.members = {{"orders", id(6), "", false}, {"broker", {}, "no answer", false}};
+  point.point.about.groups = {{"shop",
+                               {"orders", "broker"},
+                               std::chrono::nanoseconds(5),
+                               std::chrono::seconds(2),
+                               true,
+                               ""}};
   point.point.about.bundle = id(9);
   point.point.earliest = point.point.latest = WallTime{1};
   seed("log", "point", encode(record(point)));

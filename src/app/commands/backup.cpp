@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands/commands.h"
+#include "app/group_text.h"
 
 namespace lifeboat::app {
 namespace {
@@ -32,9 +33,18 @@ Value document_of(const backup::BackupReport& report) {
       row.set("error", printable(result.error->what));
       row.set("hint", printable(result.error->hint));
     }
+    if (result.still_frozen) row.set("still_frozen", printable(*result.still_frozen));
     sources.push(std::move(row));
   }
   document.set("sources", std::move(sources));
+  Value groups{Value::List{}};
+  for (const backup::GroupResult& result : report.groups) {
+    Value row = group_value(result.moment);
+    row.set("attempts", static_cast<std::uint64_t>(result.attempts));
+    if (result.still_frozen) row.set("still_frozen", printable(*result.still_frozen));
+    groups.push(std::move(row));
+  }
+  document.set("groups", std::move(groups));
   return document;
 }
 
@@ -75,6 +85,27 @@ void tell_remarks(const backup::BackupReport& report, Terminal& terminal) {
   }
 }
 
+// Of what is frozen still, and of groups. True: something is frozen.
+bool tell_moments(const backup::BackupReport& report, Terminal& terminal) {
+  bool frozen = false;
+  const auto tell = [&](const std::string& what, const std::optional<std::string>& why) {
+    if (!why) return;
+    frozen = true;
+    terminal.say(terminal.toned("STILL FROZEN", Tone::bad, Channel::talk) + " " + what + ": " +
+                 printable(*why));
+  };
+  for (const backup::SourceResult& source : report.sources) {
+    tell("source " + source.name, source.still_frozen);
+  }
+  for (const backup::GroupResult& group : report.groups) {
+    tell("group " + group.moment.name, group.still_frozen);
+    if (terminal.output() != Output::table) continue;
+    terminal.print(group_line(group.moment) +
+                   (group.attempts > 1 ? fmt::format(" (attempt {})", group.attempts) : "") + "\n");
+  }
+  return frozen;
+}
+
 // The reason of all failures where it is one: a script can then tell what to try again.
 Error::Code shared_code(const backup::BackupReport& report) {
   std::optional<Error::Code> shared;
@@ -111,6 +142,7 @@ Result<int> run_backup(const Operation& op, Program& program,
     }
   }
   TRY(options.bundle, program.bundle_files(platform));
+  options.groups = program.make_groups(platform, names);
   options.progress =
       [&terminal, sizes = last_sizes(*opened.repository)](const backup::SourceProgress& progress) {
         if (progress.finished) return;
@@ -124,6 +156,7 @@ Result<int> run_backup(const Operation& op, Program& program,
   terminal.end_progress();
   terminal.show("Backup", document_of(report), table_of(report, terminal));
   tell_remarks(report, terminal);
+  const bool frozen = tell_moments(report, terminal);
   if (!report.point) {
     return fail(Error::Kind::unavailable, "no source could be captured; there is no recovery point",
                 "`lifeboat doctor` looks at each source", shared_code(report));
@@ -132,7 +165,7 @@ Result<int> run_backup(const Operation& op, Program& program,
     terminal.print(fmt::format("point {} ({})\n", report.point->id.brief(),
                                report.complete ? "complete" : "partial: never the default"));
   }
-  return report.complete ? 0 : exit_status(Error::Code::partial);
+  return report.complete && !frozen ? 0 : exit_status(Error::Code::partial);
 }
 
 }  // namespace
@@ -142,8 +175,9 @@ void add_backup(CLI::App& root, Program& program) {
   auto names = std::make_shared<std::vector<std::string>>();
   command->add_option("source", *names, "only these sources: the point is then partial");
   command->footer(
-      "Exit status 3: a source failed or is partial; the point is kept, but is never the default\n"
-      "of `recover`.\n\nExamples:\n  lifeboat backup\n  lifeboat backup orders --output json");
+      "Exit status 3: a source failed or is partial, or the moments of a group lie too far apart:\n"
+      "the point is kept, but is never the default of `recover`; or a hook left something "
+      "frozen.\n\nExamples:\n  lifeboat backup\n  lifeboat backup orders --output json");
   command->callback([&program, names] {
     program.chosen = [&program, names](const Operation& op) {
       return run_backup(op, program, *names);

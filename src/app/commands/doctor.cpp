@@ -37,6 +37,7 @@ class Doctor {
     examine_repository(platform ? &*platform : nullptr);
     if (platform) {
       examine_sources(*platform);
+      examine_hooks(*platform);
       examine_secrets(*platform);
     }
     return findings_;
@@ -167,6 +168,20 @@ class Doctor {
         add(Verdict::fail, "source " + named.name, looked.error().what, looked.error().hint);
       }
     }
+  }
+
+  void examine_hooks(const platform::Platform& platform) {
+    const auto look = [&](const std::string& what, const std::optional<platform::Hooks>& hooks) {
+      if (!hooks) return;
+      const auto there = hooks_are_there(program_.hook_world(platform), what, *hooks);
+      if (there) {
+        add(Verdict::ok, "hooks of " + what, "their programs are there");
+      } else {
+        add(Verdict::fail, "hooks of " + what, there.error().what, there.error().hint);
+      }
+    };
+    for (const auto& [name, source] : platform.sources) look("source " + name, source.hooks);
+    for (const auto& [name, group] : platform.groups) look("group " + name, group.hooks);
   }
 
   void examine_secrets(const platform::Platform& platform) {

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands/commands.h"
+#include "app/group_text.h"
 
 namespace lifeboat::app {
 namespace {
@@ -31,6 +32,9 @@ Value document_of(const repo::Point& point) {
     members.push(std::move(entry));
   }
   row.set("members", std::move(members));
+  Value groups{Value::List{}};
+  for (const repo::GroupMoment& group : point.about.groups) groups.push(group_value(group));
+  row.set("groups", std::move(groups));
   return row;
 }
 
@@ -47,9 +51,11 @@ Result<int> list_points(const Operation& op, Program& program) {
       if (!member.snapshot) sources += " (missing)";
       if (member.snapshot && member.partial) sources += " (partial)";
     }
+    std::string skew =
+        human_duration(std::chrono::nanoseconds(point.latest.ns - point.earliest.ns));
+    for (const repo::GroupMoment& group : point.about.groups) skew += "; " + group_line(group);
     table.rows.push_back(
-        {point.id.brief(), rfc3339(point.created), sources, state_of(point),
-         human_duration(std::chrono::nanoseconds(point.latest.ns - point.earliest.ns))});
+        {point.id.brief(), rfc3339(point.created), sources, state_of(point), std::move(skew)});
   }
   Value document;
   document.set("items", std::move(items));

@@ -12,6 +12,7 @@
 #include "app/commands/commands.h"
 #include "app/driving.h"
 #include "app/evidence_sealing.h"
+#include "app/group_text.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "base/descriptor.h"
@@ -74,10 +75,16 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
   if (given.dry_run) return rehearse(op, program, *recovery);
   const auto signer = evidence_key(op, program);
   const run::Pins& pins = recovery->pins();
-  program.terminal().say(fmt::format("run {}: plan {} of {}, recovery point {} ({}{})", pins.run,
-                                     pins.plan.name, pins.platform_name,
-                                     pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
-                                     pins.point.complete ? "" : ", PARTIAL"));
+  program.terminal().say(fmt::format(
+      "run {}: plan {} of {}, recovery point {} ({}, skew {}{})", pins.run, pins.plan.name,
+      pins.platform_name, pins.point.id.substr(0, 12), rfc3339(pins.point.earliest),
+      human_duration(std::chrono::nanoseconds(pins.point.latest.ns - pins.point.earliest.ns)),
+      pins.point.complete ? "" : ", PARTIAL"));
+  if (const repo::Point* point = recovery->point()) {
+    for (const repo::GroupMoment& group : point->about.groups) {
+      program.terminal().say(group_line(group));
+    }
+  }
   TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
   if (!outcome.halted) tell_evidence(op, program, recovery->repository(), pins.run, signer);
   return tell_end(program, outcome, given.report, recovery->learned().steps);

@@ -212,6 +212,7 @@ SourceType postgres_source() {
   type.fields = postgres_fields();
   type.help = type.fields.help;
   type.keeps_aside = KeepsAside::by_rename;
+  type.holds_its_moment = true;
   type.retarget = retarget;
   type.make = make;
   type.local_paths = [](const Value&) { return std::vector<std::string>{}; };

@@ -72,6 +72,7 @@ SourceType rabbitmq_source() {
     return make_rabbitmq_source(make_http_client(*context.clock), options);
   };
   type.marker_tells_parts = true;
+  type.holds_its_moment = true;
   type.local_paths = [](const Value&) { return std::vector<std::string>{}; };
   return type;
 }
