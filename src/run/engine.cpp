@@ -58,30 +58,17 @@ void watch_writes(journal::Journal& journal, const std::shared_ptr<FaultPoints>&
       });
 }
 
-// The pins as the journal may hold them: secrets are in the vault before the first segment is.
-Result<Pins> sealed_pins(const Operation& op, repo::Repository& repository, const Pins& pins,
-                         FaultPoints& faults) {
-  journal::Vault vault(repository, pins.run,
-                       [&](const std::string& object) { faults.journal_written(object, {}); });
+// `holder` (Pins, Replan) as the journal may hold it: its secrets are in the vault before any event
+// names them.
+template <class Holder>
+Result<Holder> sealed(const Operation& op, journal::Vault& vault, const Holder& holder) {
   const PutSecret put = [&](const std::string& name, const Secret& value) {
     return vault.put(op, name, value);
   };
-  Pins sealed = pins;
-  TRY(sealed.inputs, to_handles(pins.inputs, "inputs", put));
-  TRY(sealed.sources, to_handles(pins.sources, "sources", put));
-  return sealed;
-}
-
-Result<Replan> sealed_replan(const Operation& op, repo::Repository& repository,
-                             const std::string& run, const Replan& replan) {
-  journal::Vault vault(repository, run, [](const std::string&) {});
-  const PutSecret put = [&](const std::string& name, const Secret& value) {
-    return vault.put(op, name, value);
-  };
-  Replan sealed = replan;
-  TRY(sealed.inputs, to_handles(replan.inputs, "inputs", put));
-  TRY(sealed.sources, to_handles(replan.sources, "sources", put));
-  return sealed;
+  Holder made = holder;
+  TRY(made.inputs, to_handles(holder.inputs, "inputs", put));
+  TRY(made.sources, to_handles(holder.sources, "sources", put));
+  return made;
 }
 
 Outcome outcome_of(const Ledger& ledger, bool fresh, std::optional<Error> halted) {
@@ -182,9 +169,12 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   TRY_DO(preflight_all(op, setup.around, pins, scope, {}));
   TRY_DO(announce(op, *setup.repository, pins));
   const auto faults = fault_points_of(setup);
-  TRY(const Pins sealed, sealed_pins(op, *setup.repository, pins, *faults));
+  journal::Vault vault(*setup.repository, pins.run, [&faults](const std::string& object) {
+    faults->journal_written(object, {});
+  });
+  TRY(const Pins pinned, sealed(op, vault, pins));
   TRY(const auto journal, journal::Journal::begin(op, *setup.repository, pins.run, setup.driver,
-                                                  {event::run_begin(sealed, setup.driver),
+                                                  {event::run_begin(pinned, setup.driver),
                                                    event::driver_joined(setup.driver, "")}));
   faults->journal_written(journal::segment_name(pins.run, 0), journal->events());
   watch_writes(*journal, faults);
@@ -229,9 +219,10 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
   auto joined = joining(setup, left.state, left.over, fresh);
   if (setup.replan != nullptr) {
     TRY_DO(map_steps(left.state, *setup.replan));
-    TRY(const Replan sealed, sealed_replan(op, *setup.repository, run, *setup.replan));
-    joined.push_back(event::replanned(sealed));
-    apply(left.state, sealed);
+    journal::Vault vault(*setup.repository, run, [](const std::string&) {});
+    TRY(const Replan replan, sealed(op, vault, *setup.replan));
+    joined.push_back(event::replanned(replan));
+    apply(left.state, replan);
   }
   Ledger ledger(journal, *setup.around.launcher, *setup.around.clock, std::move(left.state));
   if (const auto revealed = ledger.reveal(); !revealed) {

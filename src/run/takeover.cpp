@@ -15,7 +15,6 @@
 namespace lifeboat::run {
 namespace {
 
-constexpr int silent_periods = 3;
 constexpr auto look_every = std::chrono::milliseconds(200);
 
 // The boot id alone: what stands before the space.

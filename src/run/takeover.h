@@ -23,6 +23,9 @@
 
 namespace lifeboat::run {
 
+// So many heartbeats have to fail to come before silence is taken for an end.
+inline constexpr int silent_periods = 3;
+
 // This process: random id, host name, pid, boot id with the pid namespace.
 journal::Driver this_driver(Random& random);
 // True only when it is certain: a process of this machine that ended, or of an earlier boot of it.

@@ -17,7 +17,7 @@ namespace {
 bool replays(const journal::Segment& segment) {
   const auto state = run::replay(segment.events);
   if (!state) return false;
-  (void)state->view();
+  (void)state->view(WallTime{});
   (void)plan::graph_dot(state->pins.plan);
   // What a run pinned is pinned the same when it is written again.
   const Value pins = run::event::to_value(state->pins);

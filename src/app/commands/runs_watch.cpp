@@ -7,13 +7,13 @@
 #include "app/driving.h"
 #include "app/run_watch.h"
 #include "run/follow.h"
+#include "run/takeover.h"
 #include "schema/json.h"
 
 namespace lifeboat::app {
 namespace {
 
 constexpr auto look_every = std::chrono::seconds(1);
-constexpr int silent_periods = 3;
 
 struct Given {
   std::string run;
@@ -36,7 +36,7 @@ enum class Seen { ended, left, silent };
 // Until the run ends, or nobody drives it any more.
 Result<Seen> follow(const Operation& op, Program& program, run::Follower& follower) {
   RunWatch watch(program.terminal());
-  const auto patience = run::EngineSetup{}.heartbeat_period * silent_periods;
+  const auto patience = run::EngineSetup{}.heartbeat_period * run::silent_periods;
   for (;;) {
     TRY(const auto news, follower.news(op));
     for (const journal::Event& event : news) show_event(program, event, follower.state(), watch);

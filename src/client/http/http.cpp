@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/guard.h"
 #include "base/mutex.h"
+#include "client/http/curl_handles.h"
 
 namespace lifeboat {
 
@@ -24,22 +25,13 @@ struct CookieAccess {
 namespace {
 
 using Kind = Error::Kind;
+using curl::Easy;
+using curl::List;
+using curl::Multi;
 
-struct CloseEasy {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-struct CloseMulti {
-  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
 struct FreeUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
-using Easy = std::unique_ptr<CURL, CloseEasy>;
-using Multi = std::unique_ptr<CURLM, CloseMulti>;
-using List = std::unique_ptr<curl_slist, FreeList>;
 using Url = std::unique_ptr<CURLU, FreeUrl>;
 
 // libcurl wants one global start before any thread uses it.
@@ -126,8 +118,8 @@ void set(const Lane& lane, CURLoption option, T value) {
 
 Result<List> header_lines(const HttpRequest& request) {
   // No "Expect: 100-continue": it costs a second with servers that ignore it.
-  curl_slist* lines = curl_slist_append(nullptr, "Expect:");
-  List owned(lines);
+  List owned;
+  curl::append(owned, "Expect:");
   const auto add = [&owned](const std::string& name, std::string_view value) -> Result<void> {
     const auto breaks = [](std::string_view text) {
       return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
@@ -138,9 +130,7 @@ Result<List> header_lines(const HttpRequest& request) {
     // "Name;" is libcurl's way to say a header without a value.
     const std::string line =
         value.empty() ? name + ";" : fmt::format("{}: {}", name, std::string(value));
-    curl_slist* longer = curl_slist_append(owned.get(), line.c_str());
-    // The head stays what it was, apart from the first time.
-    if (longer != owned.get()) owned.reset(longer);
+    curl::append(owned, line);
     return {};
   };
   for (const auto& [name, value] : request.headers) TRY_DO(add(name, value));

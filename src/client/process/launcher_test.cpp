@@ -15,8 +15,10 @@
 #include <thread>
 
 #include "base/temporary_folder.h"
+#include "client/process/lease.h"
 #include "client/process/masker.h"
 #include "client/process/process_tree.h"
+#include "client/process/spec.h"
 #include "test_places.h"
 
 namespace lifeboat {
@@ -308,6 +310,14 @@ TEST_F(LauncherTest, WhatAStoppedEngineStartedEndsWhenItsLeaseIsOver) {
   EXPECT_EQ(left.size(), 0U) << portraits(left);
   kill(engine, SIGKILL);
   waitpid(engine, nullptr, 0);
+}
+
+// Below stand the descriptors that a supervisor is given: one of them would be taken for the lease.
+TEST_F(LauncherTest, ALeaseIsNoneOfTheDescriptorsThatASupervisorIsGiven) {
+  const auto lease = process::Lease::make();
+  ASSERT_TRUE(lease) << lease.error().what;
+  EXPECT_GT(lease->descriptor(), process::lease_descriptor);
+  EXPECT_EQ(lease->until().count(), 0);
 }
 
 TEST_F(LauncherTest, TheLeaseThatCountsIsTheOneThatWasToldLast) {

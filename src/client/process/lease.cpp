@@ -1,7 +1,6 @@
 #include "client/process/lease.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -21,10 +20,8 @@ std::int64_t* map(int descriptor, int rights) {
 
 Result<Lease> Lease::make() {
   Lease lease;
-  lease.file_ = Descriptor(memfd_create("lease", MFD_CLOEXEC));
-  const bool sized =
-      lease.file_.number() >= 0 && ftruncate(lease.file_.number(), static_cast<off_t>(bytes)) == 0;
-  if (sized) lease.shared_ = map(lease.file_.number(), PROT_READ | PROT_WRITE);
+  TRY(lease.file_, make_memory_file(Bytes(bytes)));
+  lease.shared_ = map(lease.file_.number(), PROT_READ | PROT_WRITE);
   if (lease.shared_ != nullptr) return lease;
   return fail(Error::Kind::unavailable, "cannot share memory: " + errno_text(errno));
 }

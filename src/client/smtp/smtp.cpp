@@ -9,12 +9,16 @@
 #include <memory>
 
 #include "base/bytes.h"
+#include "client/http/curl_handles.h"
 #include "client/http/http.h"
 
 namespace lifeboat {
 namespace {
 
 using Kind = Error::Kind;
+using curl::Easy;
+using curl::List;
+using curl::Multi;
 
 constexpr std::size_t recipients_max = 100;
 constexpr std::size_t address_bytes_max = 254;
@@ -22,29 +26,14 @@ constexpr std::size_t text_bytes_max = 1u << 20;
 // One encoded word of a header has at most 75 characters (RFC 2047): 45 bytes of text in base64.
 constexpr std::size_t encoded_bytes = 45;
 
-struct CloseEasy {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-struct CloseMulti {
-  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
 struct FreeMime {
   void operator()(curl_mime* mime) const { curl_mime_free(mime); }
 };
-using Easy = std::unique_ptr<CURL, CloseEasy>;
-using Multi = std::unique_ptr<CURLM, CloseMulti>;
-using List = std::unique_ptr<curl_slist, FreeList>;
 using Mime = std::unique_ptr<curl_mime, FreeMime>;
 
 List list_of(const std::vector<std::string>& lines) {
   List list;
-  for (const std::string& line : lines) {
-    curl_slist* longer = curl_slist_append(list.get(), line.c_str());
-    if (longer != list.get()) list.reset(longer);  // the head stays, apart from the first time
-  }
+  for (const std::string& line : lines) curl::append(list, line);
   return list;
 }
 

@@ -9,6 +9,7 @@
 #include "plan/step_contract.h"
 #include "schema/json.h"
 #include "steps/dns_check/dns_check_step.h"
+#include "steps/failed_checks.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -78,15 +79,7 @@ class DnsCheckOfKnot : public testing::Test {
     EXPECT_TRUE(result) << (result ? "" : result.error().what);
     return *std::move(result);
   }
-  std::vector<std::string> failed(plan::Step& step) {
-    const auto proof = step.verify(op_);
-    if (!proof) return {"error: " + proof.error().what};
-    std::vector<std::string> names;
-    for (const plan::Check& check : proof->checks) {
-      if (!check.ok) names.push_back(check.name + ": " + check.expected + " / " + check.actual);
-    }
-    return names;
-  }
+  std::vector<std::string> failed(plan::Step& step) { return failed_checks(op_, step); }
   std::vector<std::string> failed(const std::string& json) { return failed(*step(json)); }
   SystemClock clock_;
   Operation op_{&clock_};

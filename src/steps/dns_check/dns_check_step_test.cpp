@@ -9,6 +9,7 @@
 #include "client/dns/test_name_server.h"
 #include "plan/step_contract.h"
 #include "schema/json.h"
+#include "steps/failed_checks.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -86,15 +87,7 @@ class DnsCheckTest : public testing::Test {
     EXPECT_TRUE(result) << (result ? "" : result.error().what);
     return *std::move(result);
   }
-  std::vector<std::string> failed(plan::Step& step) {
-    const auto proof = step.verify(op_);
-    if (!proof) return {"error: " + proof.error().what};
-    std::vector<std::string> names;
-    for (const plan::Check& check : proof->checks) {
-      if (!check.ok) names.push_back(check.name + ": " + check.expected + " / " + check.actual);
-    }
-    return names;
-  }
+  std::vector<std::string> failed(plan::Step& step) { return failed_checks(op_, step); }
   std::vector<std::string> failed(const std::string& json) { return failed(*step(json)); }
   std::string at_first() const { return "A of www.acme.example at " + first_.address() + ": "; }
   std::string until(int seconds) const {

@@ -10,6 +10,7 @@
 #include "client/process/test_launcher.h"
 #include "plan/step_contract.h"
 #include "schema/json.h"
+#include "steps/failed_checks.h"
 #include "steps/page_server.h"
 
 namespace lifeboat::steps {
@@ -108,15 +109,7 @@ class JourneyTest : public testing::Test {
     config.set("url", server_.url());
     return step(std::move(config));
   }
-  std::vector<std::string> failed(plan::Step& step) {
-    const auto proof = step.verify(op_);
-    if (!proof) return {"error: " + proof.error().what};
-    std::vector<std::string> names;
-    for (const plan::Check& check : proof->checks) {
-      if (!check.ok) names.push_back(check.name + ": " + check.expected + " / " + check.actual);
-    }
-    return names;
-  }
+  std::vector<std::string> failed(plan::Step& step) { return failed_checks(op_, step); }
 
   FakeClock clock_;
   Operation op_{&clock_};

@@ -10,6 +10,7 @@
 #include "base/temporary_folder.h"
 #include "plan/step_contract.h"
 #include "schema/json.h"
+#include "steps/failed_checks.h"
 #include "steps/page_server.h"
 #include "steps/tls_server.h"
 
@@ -111,15 +112,7 @@ class TlsCheckTest : public testing::Test {
     return *std::move(result);
   }
   // "name: expected / actual" of the checks that failed.
-  std::vector<std::string> failed(plan::Step& step) {
-    const auto proof = step.verify(op_);
-    if (!proof) return {"error: " + proof.error().what};
-    std::vector<std::string> names;
-    for (const plan::Check& check : proof->checks) {
-      if (!check.ok) names.push_back(check.name + ": " + check.expected + " / " + check.actual);
-    }
-    return names;
-  }
+  std::vector<std::string> failed(plan::Step& step) { return failed_checks(op_, step); }
   std::vector<std::string> failed(const std::string& json) { return failed(*step(json)); }
 
   FakeClock clock_;
