@@ -61,7 +61,7 @@ TEST(Readiness, EachFindingCostsPointsAndSaysWhatToDo) {
          facts.dry_run.guards = {{"postgres", "1", "2", "db", false, foreign}};
        }},
       {"checks", "no step proves", true, [](Facts& facts) { facts.checks.clear(); }},
-      {"recovery point", "it is 2h old, the RPO is 1h", false,
+      {"recovery point", "it is 2 h 00 min old, the RPO is 1 h 00 min", false,
        [](Facts& facts) { facts.point_age = hours(2); }},
       {"recovery point", "not complete", true, [](Facts& facts) { facts.point_complete = false; }},
       {"recovery point", "no objective", true, [](Facts& facts) { facts.objectives.rpo.reset(); }},

@@ -215,7 +215,7 @@ AnOldPointAndAGuardThatRefusesMakeItNotReady() {
   jq -e '.reasons[0] | .about == "guard file" and (.what | contains("found machine 7301"))' \
     "$SCRATCH/document"
   ends 4 lifeboat plan evaluate lost
-  said "NOT READY" "FAIL  -40  guard file" "the RPO is 1s" "platform file has been changed since"
+  said "NOT READY" "FAIL  -40  guard file" "the RPO is 1" "platform file has been changed since"
 }
 
 WithoutAnyPointNothingIsLeft() {

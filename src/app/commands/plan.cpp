@@ -57,6 +57,7 @@ Value document_of(const plan::StepNode& step) {
   Value after{Value::List{}};
   for (const std::string& name : step.after) after.push(name);
   row.set("after", std::move(after));
+  row.set("when", step.when);
   row.set("at", step.mark.text());
   return row;
 }
