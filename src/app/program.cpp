@@ -48,7 +48,8 @@ std::string own_binary() {
 Program::Program()
     : terminal_(clock_, stop_.get_token()),
       source_types_(known_sources()),
-      step_types_(known_steps(no_world_)) {}
+      step_types_(known_steps(no_world_)),
+      guard_kinds_(known_guards()) {}
 
 Launcher& Program::launcher() {
   if (!launcher_) launcher_ = launcher_for("");
@@ -78,6 +79,7 @@ platform::Vocabulary Program::vocabulary() const {
     words.sources.push_back({name, type.help, type.fields});
   }
   words.steps = &step_types_;
+  words.guards = &guard_kinds_;
   return words;
 }
 

@@ -20,6 +20,7 @@
 #include "base/operation.h"
 #include "base/random.h"
 #include "client/process/launcher.h"
+#include "plan/guard.h"
 #include "plan/plan.h"
 #include "platform/platform.h"
 #include "repo/repository.h"
@@ -57,6 +58,7 @@ class Program {
   // A launcher whose children belong to `run`, so that a resumed run finds them.
   std::unique_ptr<Launcher> launcher_for(const std::string& run) const;
   const source::SourceTypes& source_types() const { return source_types_; }
+  const plan::GuardKinds& guard_kinds() const { return guard_kinds_; }
   Operation operation() const;
   std::stop_source& stop() { return stop_; }
 
@@ -101,6 +103,7 @@ class Program {
   source::SourceTypes source_types_;
   const steps::RestoreWorld no_world_;  // steps that are only looked up restore nothing
   plan::StepTypes step_types_;
+  const plan::GuardKinds guard_kinds_;
   std::unique_ptr<Launcher> launcher_;
 };
 

@@ -20,6 +20,10 @@ namespace {
 // Nobody waits longer for an expectation, when the platform is down.
 constexpr auto learning_at_most = std::chrono::seconds(5);
 
+plan::Manner manner_of(bool graceful) {
+  return graceful ? plan::Manner::graceful : plan::Manner::ungraceful;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program& program,
@@ -36,6 +40,7 @@ Result<std::unique_ptr<Recovery>> Recovery::prepare(const Operation& op, Program
   made->fill_world();
   TRY_DO(made->choose_plan(request));
   TRY_DO(made->ask_inputs(op, request));
+  TRY_DO(made->choose_variant(request.graceful));
   made->fill_pins(request.since);
   made->world_.lost_at = made->pins_.origin.time;
   if (!program.options.config.empty() && !request.dry_run) TRY_DO(made->use_own_bundle(op));
@@ -120,6 +125,9 @@ Result<void> Recovery::fill_replan(const Operation& op, const ReplanRequest& req
     }
   }
   TRY(replan.inputs, plan::bind_inputs(replan.plan, given));
+  plan::Scope scope;
+  scope.inputs = replan.inputs;
+  TRY(replan.plan, plan::variant(replan.plan, scope, manner_of(pins_.graceful)));
   replan_ = std::move(replan);
   return {};
 }
@@ -232,6 +240,14 @@ Result<void> Recovery::ask_inputs(const Operation& op, const RecoveryRequest& re
   return {};
 }
 
+Result<void> Recovery::choose_variant(bool graceful) {
+  plan::Scope scope;
+  scope.inputs = pins_.inputs;
+  pins_.graceful = graceful;
+  TRY(pins_.plan, plan::variant(pins_.plan, scope, manner_of(graceful)));
+  return {};
+}
+
 void Recovery::fill_pins(const std::optional<WallTime>& since) {
   pins_.run = run::new_run_name(program_.random());
   pins_.sources = platform::source_values(*platform_);
@@ -255,6 +271,7 @@ void Recovery::fill_pins(const std::optional<WallTime>& since) {
 run::EngineSetup Recovery::setup(run::Observer& observer) {
   run::EngineSetup setup;
   setup.around.types = &types_;
+  setup.around.guards = &program_.guard_kinds();
   setup.around.launcher = launcher_.get();
   setup.around.clock = &program_.clock();
   setup.around.random = &program_.random();

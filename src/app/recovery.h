@@ -28,6 +28,7 @@ struct RecoveryRequest {
   std::vector<std::string> inputs;       // NAME=VALUE; no secrets
   std::vector<std::string> input_files;  // NAME=PATH: the value is what the file holds
   bool dry_run = false;                  // nothing may be written anywhere
+  bool graceful = false;                 // the variant: what is to be recovered still answers
 };
 
 // A changed plan for a run that was begun.
@@ -83,6 +84,8 @@ class Recovery {
   Result<void> use_newest_bundle(const Operation& op);
   Result<void> fill_replan(const Operation& op, const ReplanRequest& request);
   Result<void> choose_plan(const RecoveryRequest& request);
+  // Leaves out what belongs to other variants: once inputs are known, before anything is pinned.
+  Result<void> choose_variant(bool graceful);
   void fill_world();
   void fill_pins(const std::optional<WallTime>& since);
   Result<void> ask_inputs(const Operation& op, const RecoveryRequest& request);

@@ -1,6 +1,7 @@
 #include "app/registry.h"
 
 #include "client/secret/secret_values.h"
+#include "guard/guards.h"
 #include "source/files/files_source.h"
 #include "source/git/git_source.h"
 #include "source/postgres/postgres_source.h"
@@ -45,6 +46,19 @@ plan::StepType with_secrets(plan::StepType type) {
   return type;
 }
 
+plan::GuardKind with_secrets(plan::GuardKind kind) {
+  const Record fields = kind.fields;
+  kind.look = [fields, look = std::move(kind.look)](
+                  const Operation& op, const Value& config,
+                  const plan::GuardSurroundings& around) -> Result<plan::Fingerprint> {
+    Value revealed = config;
+    TRY_DO(reveal_secrets(op, revealed, fields,
+                          {.launcher = around.launcher, .directory = around.secret_directory}));
+    return look(op, revealed, around);
+  };
+  return kind;
+}
+
 }  // namespace
 
 source::SourceTypes known_sources() {
@@ -74,6 +88,18 @@ plan::StepTypes known_steps(const steps::RestoreWorld& world) {
   types.add(with_secrets(steps::tls_check_step()));
   types.add(with_secrets(steps::wait_step()));
   return types;
+}
+
+plan::GuardKinds known_guards() {
+  plan::GuardKinds kinds;
+  kinds.add(guards::aws_account_guard());
+  kinds.add(guards::file_guard());
+  kinds.add(with_secrets(guards::git_guard()));
+  kinds.add(with_secrets(guards::git_ref_guard()));
+  kinds.add(guards::host_guard());
+  kinds.add(with_secrets(guards::postgres_guard()));
+  kinds.add(with_secrets(guards::rabbitmq_guard()));
+  return kinds;
 }
 
 }  // namespace lifeboat::app

@@ -29,15 +29,17 @@ std::string read(const std::string& name) {
 
 class Registry : public testing::Test {
  protected:
-  Registry() : sources_(known_sources()), steps_(known_steps(world_)) {
+  Registry() : sources_(known_sources()), steps_(known_steps(world_)), guards_(known_guards()) {
     for (const auto& [name, type] : sources_.all()) {
       words_.sources.push_back({name, type.help, type.fields});
     }
     words_.steps = &steps_;
+    words_.guards = &guards_;
   }
   const steps::RestoreWorld world_;
   const source::SourceTypes sources_;
   const plan::StepTypes steps_;
+  const plan::GuardKinds guards_;
   platform::Vocabulary words_;
 };
 
@@ -62,6 +64,17 @@ TEST_F(Registry, EveryTypeAndFieldTellsWhatItIsFor) {
   for (const auto& [name, type] : steps_.all()) {
     EXPECT_FALSE(type.help.empty()) << name;
     for (const Field& field : type.fields.fields) {
+      EXPECT_FALSE(field.help.empty()) << name << "." << field.name;
+    }
+  }
+}
+
+TEST_F(Registry, EveryKindOfGuardTellsWhatItIsForAndWhatItExpects) {
+  for (const auto& [name, kind] : guards_.all()) {
+    EXPECT_FALSE(kind.help.empty()) << name;
+    EXPECT_TRUE(kind.look) << name;
+    EXPECT_NE(kind.fields.find(kind.expected), nullptr) << name;
+    for (const Field& field : kind.fields.fields) {
       EXPECT_FALSE(field.help.empty()) << name << "." << field.name;
     }
   }
@@ -107,7 +120,7 @@ TEST_F(Registry, AProgramThatAStepAsksForASecretEndsWithTheOperation) {
 }
 
 TEST_F(Registry, ThePageOfThePlatformFileHasTheTablesOfAllTypes) {
-  EXPECT_THAT(read("docs/plan-file.md"), HasSubstr(type_tables(sources_, steps_)))
+  EXPECT_THAT(read("docs/plan-file.md"), HasSubstr(type_tables(sources_, steps_, guards_)))
       << "put the output of `lifeboat schema --markdown` below the line <!-- types -->";
 }
 

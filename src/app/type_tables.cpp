@@ -69,7 +69,8 @@ std::string outputs_line(const plan::StepType& type) {
 
 }  // namespace
 
-std::string type_tables(const source::SourceTypes& sources, const plan::StepTypes& steps) {
+std::string type_tables(const source::SourceTypes& sources, const plan::StepTypes& steps,
+                        const plan::GuardKinds& guards) {
   std::string out;
   for (const auto& [name, type] : sources.all()) {
     out += fmt::format("### Source `{}`\n\n{}\n\n{}\n", name, type.help, fields_table(type.fields));
@@ -77,6 +78,9 @@ std::string type_tables(const source::SourceTypes& sources, const plan::StepType
   for (const auto& [name, type] : steps.all()) {
     out += fmt::format("### Step `{}`\n\n{} ({})\n\n{}\n", name, type.help, outputs_line(type),
                        fields_table(type.fields));
+  }
+  for (const auto& [name, kind] : guards.all()) {
+    out += fmt::format("### Guard `{}`\n\n{}\n\n{}\n", name, kind.help, fields_table(kind.fields));
   }
   while (out.ends_with("\n\n")) out.pop_back();
   return out;

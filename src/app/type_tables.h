@@ -5,11 +5,13 @@
 
 #include <string>
 
+#include "plan/guard.h"
 #include "plan/plan.h"
 #include "source/source_types.h"
 
 namespace lifeboat::app {
 
-std::string type_tables(const source::SourceTypes& sources, const plan::StepTypes& steps);
+std::string type_tables(const source::SourceTypes& sources, const plan::StepTypes& steps,
+                        const plan::GuardKinds& guards);
 
 }  // namespace lifeboat::app

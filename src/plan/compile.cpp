@@ -39,6 +39,8 @@ class Compiler {
     }
     link_after();
     link_references(plan_, context_, marks_, findings_);
+    compile_guards(plan_, tree.at("guard"), context_, findings_);
+    check_when(plan_, findings_);
     find_cycles(plan_, marks_, findings_);
     return std::move(plan_);
   }
@@ -236,6 +238,10 @@ void Compiler::common_words(StepNode& node, Value words, const std::string& path
   const std::string failure = words.text("on_failure", "pause");
   if (failure == "stop") node.on_failure = OnFailure::stop;
   if (failure == "continue") node.on_failure = OnFailure::go_on;
+  if (words.has("when")) {
+    node.when = words.text("when");
+    node.when_mark = words.at("when").mark();
+  }
   if (words.has("after")) after_.emplace_back(node.name, words.at("after").list());
   if (words.has("approve")) {
     approval(node, words.at("approve"), path + ".approve");

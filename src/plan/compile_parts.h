@@ -22,6 +22,12 @@ std::vector<std::string> file_order(const Value& map);
 void link_references(Plan& plan, const CompileContext& context, EdgeMarks& marks,
                      std::vector<Finding>& findings);
 
+// Reads `guard:` of a plan: kinds, their words, references to nothing but what is known before.
+void compile_guards(Plan& plan, const Value& words, const CompileContext& context,
+                    std::vector<Finding>& findings);
+// Checks `when:` of every step: a word, or an expression over inputs.
+void check_when(Plan& plan, std::vector<Finding>& findings);
+
 // Names each cycle once, in order.
 void find_cycles(const Plan& plan, const EdgeMarks& marks, std::vector<Finding>& findings);
 

@@ -20,6 +20,8 @@
 
 namespace lifeboat::plan {
 
+class GuardKinds;  // plan/guard.h
+
 // Known step types, by name. Filled once, in app/registry.cpp.
 class StepTypes {
  public:
@@ -37,6 +39,16 @@ struct Retry {
   std::chrono::nanoseconds backoff = std::chrono::seconds(1);  // doubled each time, with jitter
 };
 enum class OnFailure { pause, stop, go_on };
+
+// A fingerprint of the target that must hold before anything is changed (plan/guard.h).
+struct GuardRule {
+  std::string name;  // its kind, with "-2" and so on when the plan has more of it
+  std::string kind;
+  Value config;  // validated; strings may hold ${...} of inputs, never of outputs
+  // The identity is not told by the plan, but taken when the target first answers, and kept.
+  bool adopt = false;
+  Mark mark;
+};
 
 // The step type of a gate that stands alone (`go: { approve: alice }`).
 inline constexpr const char* approval_type = "approval";
@@ -60,6 +72,8 @@ struct StepNode {
   Retry retry;
   OnFailure on_failure = OnFailure::pause;
   std::optional<ApprovalRule> approve;
+  std::string when;  // "" = always; "graceful", "ungraceful", an expression over inputs
+  Mark when_mark;
   std::map<std::string, Shape> outputs;  // declared by type and configuration
   Mark mark;
 };
@@ -76,7 +90,8 @@ struct Plan {
   std::string name;
   std::string scenario;
   std::vector<InputField> inputs;
-  std::vector<StepNode> steps;  // in the order of the file
+  std::vector<StepNode> steps;    // in the order of the file
+  std::vector<GuardRule> guards;  // in the order of their names
   // `heartbeat: STEP.OUTPUT` of the file: an expression whose value, once all is restored, is the
   // RFC 3339 time of the newest heartbeat that came back; tightens the RPO. "" = none.
   std::string heartbeat;
@@ -91,6 +106,7 @@ struct Plan {
 // `point.*`, `platform.*`.
 struct CompileContext {
   const StepTypes* types = nullptr;
+  const GuardKinds* guards = nullptr;    // null: none are known
   std::map<std::string, Value> sources;  // names that `${sources.X}` and `source: X` may use
   std::vector<std::string> operators;    // names that may approve
 };
@@ -128,6 +144,17 @@ Result<Value> evaluate(const std::string& expression, const Scope& scope);
 // Validates what a step answered against its declared outputs and taints the secret ones; what is
 // not declared passes as it is.  Errors: invalid, with step and output.
 Result<Value> checked_outputs(const StepNode& step, const StepTypes& types, Value outputs);
+
+// Which of a plan's variants is meant.
+enum class Manner {
+  ungraceful,  // what is to be recovered is lost
+  graceful,    // it still answers, and is left in order
+};
+// The plan of one variant: without the steps whose `when:` does not hold. What came after such a
+// step comes after what that step came after; a heartbeat of one is none.
+// Errors: usage, with the place: a `when:` that is no yes or no, a step that stays and needs the
+// output of one that does not, no step at all.
+Result<Plan> variant(const Plan& plan, const Scope& scope, Manner manner);
 
 // The values of inputs for a run: what was given (texts of the command line are typed by the
 // declaration), else the fallbacks; secret inputs are tainted, or still say where they come from

@@ -40,6 +40,13 @@ enum class State {
 };
 std::string_view state_name(State state);
 
+// One thing that apply() would change, for people: a secret is no part of it, and `from` or `to` is
+// "" where there is nothing.
+struct Change {
+  std::string what;  // "apps/values.yaml: db.host", "role shop: LOGIN"
+  std::string from, to;
+};
+
 struct Observation {
   State state = State::absent;
   std::uint64_t generation = 0;  // of the marker that was found
@@ -47,6 +54,8 @@ struct Observation {
   std::string would;             // what apply() would do, for dry run
   Value before;                  // what undo() needs; tainted parts go to the vault
   Value outputs;                 // when ours_done: the step's outputs, read again
+  // What apply() would change, as far as that can be told beforehand: for dry run.
+  std::vector<Change> changes = {};
 };
 
 // One proof with its values; green only if it was really compared.

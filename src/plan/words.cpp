@@ -1,5 +1,7 @@
 #include "plan/words.h"
 
+#include "plan/guard.h"
+
 namespace lifeboat::plan {
 namespace {
 
@@ -75,8 +77,10 @@ Record make_step_words() {
                "pause: dependants wait; stop: nothing new starts; continue: dependants go on"),
       optional("approve", shape::record(make_approval_words()),
                "people who must agree before it starts; a step of its own when it has no type"),
+      optional("when", shape::string(),
+               "graceful, ungraceful or an expression over inputs: other runs do without the step"),
   };
-  words.reserved = {"for_each", "plan", "when", "verify", "undo", "guard", "run_if"};
+  words.reserved = {"for_each", "plan", "verify", "undo", "guard", "run_if"};
   return words;
 }
 
@@ -93,9 +97,11 @@ Record make_plan_words() {
                "STEP.OUTPUT with the time of the newest restored write; tightens the RPO"),
       optional("files", shape::list(shape::string()),
                "local files or folders that steps read; they travel in the bundle"),
+      optional("guard", shape::map(shape::any()),
+               "fingerprints of the target that must hold before each change, by kind"),
   };
-  words.reserved = {"guard", "when",   "approve", "verify", "undo",   "for_each",
-                    "every", "drills", "probes",  "alerts", "sandbox"};
+  words.reserved = {"when",  "approve", "verify", "undo",   "for_each",
+                    "every", "drills",  "probes", "alerts", "sandbox"};
   return words;
 }
 
@@ -123,6 +129,29 @@ Value step_schema(const StepTypes& types) {
   step.set("properties", std::move(properties));
   if (!choices.list().empty()) step.set("oneOf", std::move(choices));
   return step;
+}
+
+// One of a kind, or several.
+Value guards_schema(const GuardKinds& guards) {
+  Value properties(Value::Map{});
+  for (const auto& [name, kind] : guards.all()) {
+    Value one = json_schema(guard_fields(kind), true);
+    Value several;
+    Value either;
+    Value forms(Value::List{});
+    several.set("type", "array");
+    several.set("items", one);
+    forms.push(std::move(one));
+    forms.push(std::move(several));
+    either.set("anyOf", std::move(forms));
+    either.set("description", kind.help);
+    properties.set(name, std::move(either));
+  }
+  Value schema = any_object();
+  schema.set("properties", std::move(properties));
+  schema.set("additionalProperties", false);
+  schema.set("description", plan_words().find("guard")->help);
+  return schema;
 }
 
 }  // namespace
@@ -162,7 +191,7 @@ const Record& plan_words() {
   return words;
 }
 
-Value plan_schema(const StepTypes& types) {
+Value plan_schema(const StepTypes& types, const GuardKinds* guards) {
   Value schema = object_schema(plan_words());
   Value steps = any_object();
   Value names;
@@ -172,6 +201,7 @@ Value plan_schema(const StepTypes& types) {
   steps.set("minProperties", 1);
   Value properties = schema.at("properties");
   properties.set("steps", std::move(steps));
+  properties.set("guard", guards_schema(guards == nullptr ? GuardKinds() : *guards));
   schema.set("properties", std::move(properties));
   return schema;
 }

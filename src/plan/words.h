@@ -21,7 +21,7 @@ const Record& step_words();   // of plans.NAME.steps.NAME, besides the step type
 std::optional<Shape> shape_of_word(std::string_view word);
 const std::vector<std::string>& shape_words();
 
-// JSON Schema of plans.NAME with these step types.
-Value plan_schema(const StepTypes& types);
+// JSON Schema of plans.NAME with these step types and kinds of guards (null: none).
+Value plan_schema(const StepTypes& types, const GuardKinds* guards = nullptr);
 
 }  // namespace lifeboat::plan

@@ -1,3 +1,4 @@
+#include "plan/guard.h"
 #include "platform/platform.h"
 #include "platform/walk.h"
 
@@ -36,6 +37,12 @@ std::vector<LocalSecret> local_secrets(const Platform& platform, const Vocabular
     const std::string path = "plans." + name;
     for (const plan::InputField& input : plan.inputs) {
       find(input.fallback, input.shape, path + ".inputs." + input.name, found);
+    }
+    for (const plan::GuardRule& rule : plan.guards) {
+      const plan::GuardKind* kind =
+          vocabulary.guards == nullptr ? nullptr : vocabulary.guards->find(rule.kind);
+      if (kind == nullptr) continue;
+      find(rule.config, shape::record(kind->fields), path + ".guard." + rule.name, found);
     }
     for (const plan::StepNode& step : plan.steps) {
       const plan::StepType* type = vocabulary.steps->find(step.type);

@@ -319,6 +319,7 @@ void Reader::plans(const Value& plans) {
   plan::CompileContext context;
   for (const auto& [name, person] : platform_.operators) context.operators.push_back(name);
   context.types = vocabulary_.steps;
+  context.guards = vocabulary_.guards;
   const Value sources = source_values(platform_);
   for (const auto& [name, entry] : platform_.sources) context.sources[name] = sources.at(name);
   for (const std::string& name : members(plans, "plans")) {

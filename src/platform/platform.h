@@ -30,6 +30,7 @@ struct KnownSource {
 struct Vocabulary {
   std::vector<KnownSource> sources;
   const plan::StepTypes* steps = nullptr;
+  const plan::GuardKinds* guards = nullptr;  // null: none
   const KnownSource* source(std::string_view name) const;
 };
 

@@ -182,7 +182,7 @@ Value platform_schema(const Vocabulary& vocabulary) {
   name.set("type", "string");
   properties.set("platform", std::move(name));
   properties.set("sources", by_name(source_schema(vocabulary)));
-  properties.set("plans", by_name(plan::plan_schema(*vocabulary.steps)));
+  properties.set("plans", by_name(plan::plan_schema(*vocabulary.steps, vocabulary.guards)));
   schema.set("properties", std::move(properties));
   schema.set("$schema", "http://json-schema.org/draft-07/schema#");
   schema.set("title", "Lifeboat platform file");

@@ -20,7 +20,8 @@ struct Surroundings {
   Random* random = nullptr;
   Observer* observer = nullptr;
   std::string bundle_directory;
-  std::string secret_directory;  // "" = the same
+  std::string secret_directory;              // "" = the same
+  const plan::GuardKinds* guards = nullptr;  // null: a plan with guards is refused
 };
 
 inline const std::string& secrets_of(const Surroundings& around) {

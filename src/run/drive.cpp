@@ -28,7 +28,8 @@ Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger
       plan_(ledger.pins().plan),
       graph_(plan_),
       frontier_(plan_, graph_, urgency(setup, plan_, graph_)),
-      faults_(std::move(faults)) {}
+      faults_(std::move(faults)),
+      guards_(setup.around, ledger) {}
 
 std::optional<Error> Drive::run(const Operation& op) {
   const std::stop_callback forward(op.stop, [this] { stop_steps(); });
@@ -115,7 +116,7 @@ void Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
   }
   const Operation limited{op.clock, stop.get_token(), op.deadline};
   running_[node.name] = std::jthread([this, limited, &node, way] {
-    StepLife life(setup_.around, ledger_, *faults_, node);
+    StepLife life(setup_.around, ledger_, *faults_, guards_, node);
     const auto lived = way == Way::forward ? life.live(limited) : life.undo(limited);
     if (!lived) halt(lived.error());
     MutexLock lock(mutex_);

@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "plan/frontier.h"
 #include "run/engine.h"
+#include "run/guard.h"
 #include "run/ledger.h"
 
 namespace lifeboat::run {
@@ -68,6 +69,7 @@ class Drive {
   plan::Frontier frontier_;  // of the thread in run()
   // Shared with the journal, whose own thread may pass a point while we leave.
   const std::shared_ptr<FaultPoints> faults_;
+  Guards guards_;                                // of all steps
   std::map<std::string, std::jthread> running_;  // of the thread in run()
   std::set<std::string> told_;                   // gates that the observer knows of; likewise
   bool undoing_ = false;                         // somebody wants a step undone; likewise

@@ -10,6 +10,7 @@
 #include "repo/session.h"
 #include "run/drive.h"
 #include "run/events.h"
+#include "run/guard.h"
 #include "run/rehearsal.h"
 #include "run/sealed_values.h"
 #include "run/takeover.h"
@@ -166,6 +167,7 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   const EngineSetup setup = completed(given);
   mask_secrets(setup.around, pins);
   const plan::Scope scope = first_scope(pins, setup.around.clock->wall());
+  TRY_DO(prove_guards(op, setup.around, pins.plan, scope, {}));
   TRY_DO(preflight_all(op, setup.around, pins, scope, {}));
   TRY_DO(announce(op, *setup.repository, pins));
   const auto faults = fault_points_of(setup);
@@ -229,6 +231,8 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
     TRY_DO(journal.prove_lease(op));  // a vault that is gone: another driver brought it to its end
     return fail(revealed.error());
   }
+  TRY_DO(prove_guards(op, setup.around, ledger.pins().plan, ledger.scope(plan::StepNode{}),
+                      ledger.adopted()));
   TRY_DO(preflight_all(op, setup.around, ledger.pins(), ledger.scope(), ledger.view()));
   const auto faults = fault_points_of(setup);
   watch_writes(journal, faults);

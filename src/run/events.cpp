@@ -127,6 +127,7 @@ Value to_value(const Pins& pins) {
   if (wanted.rto) value.set("rto_objective_ns", std::int64_t{wanted.rto->count()});
   if (wanted.rpo) value.set("rpo_objective_ns", std::int64_t{wanted.rpo->count()});
   value.set("operators", texts_by_name(pins.operators));
+  if (pins.graceful) value.set("graceful", true);
   return value;
 }
 
@@ -144,12 +145,13 @@ Result<Pins> pins_from(const Value& value) {
   pins.objectives = {duration_from(value.at("rto_objective_ns")),
                      duration_from(value.at("rpo_objective_ns"))};
   pins.operators = texts_by_name(value.at("operators"));
+  pins.graceful = value.boolean("graceful", false);
   return pins;
 }
 
 Event run_begin(const Pins& pins, const journal::Driver& driver) {
   Value facts;
-  facts.set("engine", engine_version);
+  facts.set("engine", pins.plan.guards.empty() ? std::int64_t{2} : engine_version);
   facts.set("pins", to_value(pins));
   facts.set("host", driver.host);
   return make("run.begin", std::move(facts));
@@ -163,6 +165,14 @@ Event driver_joined(const journal::Driver& driver, const std::string& over) {
   facts.set("pid", driver.pid);
   facts.set("boot", driver.boot);
   return make("driver.joined", std::move(facts));
+}
+
+Event guard_adopted(const std::string& guard, const std::string& identity, const std::string& at) {
+  Value facts;
+  facts.set("guard", guard);
+  facts.set("identity", identity);
+  facts.set("at", at);
+  return make("guard.adopted", std::move(facts));
 }
 
 Event driver_released(const std::string& id) {

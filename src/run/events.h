@@ -24,6 +24,7 @@ Event driver_left(const journal::Driver& driver);
 Event run_end(const RunEnd& end);
 Event replanned(const Replan& replan);
 Event run_remark(const std::string& text);
+Event guard_adopted(const std::string& guard, const std::string& identity, const std::string& at);
 
 Event started(const std::string& step, std::uint64_t generation);
 Event observed(const std::string& step, const plan::Observation& seen, const Value& before);

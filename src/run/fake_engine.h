@@ -13,6 +13,7 @@
 #include "crypt/operator_key.h"
 #include "journal/fake_repository.h"
 #include "journal/requests.h"
+#include "plan/guard.h"
 #include "run/engine.h"
 #include "run/fake_world.h"
 #include "run/rehearsal.h"
@@ -44,6 +45,7 @@ class FakeEngine {
   store::MemoryStore store;
   FakeLauncher launcher;
   plan::StepTypes types;
+  plan::GuardKinds guards;  // none, unless a test adds some
   Observer* observer = nullptr;
   FaultPoints::Settings faults;
   std::chrono::nanoseconds heartbeat_period{};  // none
@@ -102,7 +104,7 @@ class FakeEngine {
   EngineSetup setup(repo::Repository& repository) {
     const int number = ++drivers_;
     EngineSetup made;
-    made.around = {&types, &launcher, &clock, &random, observer, ".", ""};
+    made.around = {&types, &launcher, &clock, &random, observer, ".", "", &guards};
     made.repository = &repository;
     made.driver = {"driver-" + std::to_string(number), "host", number, "boot"};
     made.running_at_most = running_at_most;

@@ -73,6 +73,12 @@ const std::map<std::string, Teller, std::less<>>& tellers() {
                            Observer& observer) { tell_joined(event, observer); }},
       {"driver.left", [](const Event&, const RunState&,
                          Observer& observer) { observer.remark("its driver left the run"); }},
+      {"guard.adopted",
+       [](const Event& event, const RunState&, Observer& observer) {
+         observer.remark("guard " + event.facts.text("guard") + ": " +
+                         event.facts.text("identity") + " at " + event.facts.text("at") +
+                         " is the target from now on");
+       }},
       {"run.remark", [](const Event& event, const RunState&,
                         Observer& observer) { observer.remark(event.facts.text("text")); }},
   };

@@ -124,6 +124,11 @@ StepState Ledger::step(const std::string& name) const {
   return state_.step(name);
 }
 
+std::map<std::string, Adopted> Ledger::adopted() const {
+  MutexLock lock(mutex_);
+  return state_.adopted;
+}
+
 plan::RunView Ledger::view() const {
   MutexLock lock(mutex_);
   return state_.view(clock_.wall());

@@ -43,6 +43,7 @@ class Ledger {
 
   RunState state() const;
   StepState step(const std::string& name) const;
+  std::map<std::string, Adopted> adopted() const;
   plan::RunView view() const;
   // What was recorded since the last call; all of the run the first time.
   Changes take_changes();

@@ -66,6 +66,16 @@ Value approval_value(const plan::ApprovalRule& rule) {
   return value;
 }
 
+Value guard_value(const plan::GuardRule& rule) {
+  Value value;
+  value.set("name", rule.name);
+  value.set("kind", rule.kind);
+  value.set("config", rule.config);
+  value.set("adopt", rule.adopt);
+  value.set("mark", mark_value(rule.mark));
+  return value;
+}
+
 Value step_value(const plan::StepNode& step) {
   Value value;
   value.set("name", step.name);
@@ -79,6 +89,7 @@ Value step_value(const plan::StepNode& step) {
   value.set("backoff_ns", std::int64_t{step.retry.backoff.count()});
   value.set("on_failure", failure_words.at(static_cast<std::size_t>(step.on_failure)));
   if (step.approve) value.set("approve", approval_value(*step.approve));
+  if (!step.when.empty()) value.set("when", step.when);
   Value outputs = Value::Map{};
   for (const auto& [name, shape] : step.outputs) outputs.set(name, shape_value(shape));
   value.set("outputs", std::move(outputs));
@@ -153,6 +164,7 @@ class Reader {
     step.retry.times = static_cast<int>(value.integer("retries", 0));
     step.retry.backoff = std::chrono::nanoseconds(value.integer("backoff_ns", 0));
     step.on_failure = static_cast<plan::OnFailure>(word(failure_words, value.at("on_failure")));
+    step.when = value.text("when");
     if (value.has("approve")) step.approve = approval(value.at("approve"));
     if (value.at("outputs").is(Value::Type::map)) {
       for (const auto& [name, shape] : value.at("outputs").map()) {
@@ -161,6 +173,10 @@ class Reader {
     }
     step.mark = mark(value.at("mark"));
     return step;
+  }
+  plan::GuardRule guard(const Value& value) {
+    return {text(value.at("name")), text(value.at("kind")), value.at("config"),
+            value.boolean("adopt", false), mark(value.at("mark"))};
   }
   plan::InputField input(const Value& value) {
     return {text(value.at("name")), shape(value.at("shape")), value.text("ask"),
@@ -213,6 +229,9 @@ Value to_value(const plan::Plan& plan) {
   for (const plan::StepNode& step : plan.steps) steps.push_back(step_value(step));
   value.set("inputs", std::move(inputs));
   value.set("steps", std::move(steps));
+  Value::List guards;
+  for (const plan::GuardRule& rule : plan.guards) guards.push_back(guard_value(rule));
+  if (!guards.empty()) value.set("guards", std::move(guards));
   return value;
 }
 
@@ -228,6 +247,9 @@ Result<plan::Plan> plan_from(const Value& value) {
     plan.inputs.push_back(reader.input(input));
   }
   for (const Value& step : reader.list(value.at("steps"))) plan.steps.push_back(reader.step(step));
+  for (const Value& rule : reader.list(value.at("guards"))) {
+    plan.guards.push_back(reader.guard(rule));
+  }
   if (reader.fits()) return plan;
   return fail(Error::Kind::corrupt, "the plan that the run pinned cannot be read",
               "use the Lifeboat version that began the run", Error::Code::integrity);

@@ -28,9 +28,13 @@ struct Glance {
   Look look;
 };
 
-std::vector<std::string> unknown_inputs(const plan::StepNode& node, const plan::Scope& scope) {
+std::vector<std::string> unknown_inputs(const plan::StepNode& node, const plan::Plan& plan,
+                                        const plan::Scope& scope) {
   std::vector<std::string> unknown = plan::references(node.config);
-  std::erase_if(unknown, [&](const std::string& step) { return scope.outputs.contains(step); });
+  // One that the plan does not have (another variant does) will never be known: `??` does without.
+  std::erase_if(unknown, [&](const std::string& step) {
+    return scope.outputs.contains(step) || plan.find(step) == nullptr;
+  });
   return unknown;
 }
 
@@ -52,6 +56,20 @@ std::vector<std::string> masked_all(const Glance& glance, std::vector<std::strin
   return texts;
 }
 
+std::string change_text(const Glance& glance, const std::string& text) {
+  return cut(glance.around.launcher->masked(text), change_text_max);
+}
+
+void take_changes(const Glance& glance, const std::vector<plan::Change>& changes,
+                  Prospect& prospect) {
+  prospect.changes_in_all = changes.size();
+  for (const plan::Change& change : changes) {
+    if (prospect.changes.size() == changes_shown) return;
+    prospect.changes.push_back({change_text(glance, change.what), change_text(glance, change.from),
+                                change_text(glance, change.to)});
+  }
+}
+
 Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Prospect& prospect) {
   const plan::StepType* type = glance.around.types->find(node.type);
   if (type == nullptr) {
@@ -71,15 +89,21 @@ Result<void> look_closely(const Glance& glance, const plan::StepNode& node, Pros
   prospect.state = seen.state;
   prospect.summary = glance.around.launcher->masked(seen.summary);
   prospect.would = glance.around.launcher->masked(seen.would);
+  take_changes(glance, seen.changes, prospect);
   const bool refused = seen.state == plan::State::foreign || seen.state == plan::State::drifted;
   if (refused) return fail(refusal(node.name, seen));
   return {};
 }
 
 Prospect look_at(const Glance& glance, const plan::StepNode& node) {
-  Prospect prospect{
-      node.name,   node.type, std::nullopt, "", "", {}, unknown_inputs(node, glance.scope),
-      std::nullopt};
+  Prospect prospect{node.name,
+                    node.type,
+                    std::nullopt,
+                    "",
+                    "",
+                    {},
+                    unknown_inputs(node, glance.pins.plan, glance.scope),
+                    std::nullopt};
   auto looked = guard(Error::Kind::invalid, "internal error in a step of type " + node.type,
                       [&] { return look_closely(glance, node, prospect); });
   // What a step says with half of its configuration missing is not to be held against it.
@@ -148,6 +172,9 @@ std::string would_text(const Prospect& prospect) {
 }  // namespace
 
 bool DryRun::ready() const {
+  if (std::ranges::any_of(guards, [](const GuardSeen& seen) { return seen.refused.has_value(); })) {
+    return false;
+  }
   return std::ranges::none_of(steps, [](const Prospect& step) { return step.problem.has_value(); });
 }
 
@@ -179,9 +206,62 @@ Result<DryRun> dry_run(const Operation& op, const Surroundings& around, const Pi
   const plan::Scope scope = first_scope(pins, around.clock->wall());
   const plan::RunView nothing_done;
   const auto nodes = steps_in_order(pins.plan, nothing_done);
+  TRY(auto guards, look_at_guards(op, around, pins.plan, scope, {}));
   TRY(auto prospects, look_at_all({op, around, pins, scope, nothing_done, Look::observe}, nodes));
-  return DryRun{std::move(prospects)};
+  return DryRun{std::move(prospects), std::move(guards)};
 }
+
+namespace {
+
+std::string change_line(const plan::Change& change) {
+  const std::string what = printable(change.what);
+  if (change.from.empty() && change.to.empty()) return what;
+  const auto side = [](const std::string& text) {
+    return text.empty() ? std::string("(nothing)") : printable(text);
+  };
+  return what + ": " + side(change.from) + " -> " + side(change.to);
+}
+
+std::string guard_line(const GuardSeen& seen) {
+  if (seen.refused) {
+    const std::string& hint = seen.refused->hint;
+    return "REFUSED " + printable(seen.refused->what) +
+           (hint.empty() ? "" : "\n  " + printable(hint));
+  }
+  const std::string name = "guard " + printable(seen.guard) + ": ";
+  if (seen.found.empty()) return name + "no answer yet; adopted when the target first answers";
+  const std::string found = cut(printable(seen.found), 60) + " at " + printable(seen.at);
+  return name + found + (seen.fresh ? ", would be adopted" : ", as wanted");
+}
+
+Value::List changes_value(const Prospect& step) {
+  Value::List changes;
+  for (const plan::Change& change : step.changes) {
+    Value one;
+    one.set("what", change.what);
+    one.set("from", change.from);
+    one.set("to", change.to);
+    changes.push_back(std::move(one));
+  }
+  return changes;
+}
+
+Value::List guards_value(const DryRun& dry_run) {
+  Value::List guards;
+  for (const GuardSeen& seen : dry_run.guards) {
+    Value one;
+    one.set("guard", seen.guard);
+    one.set("wanted", seen.wanted);
+    one.set("found", seen.found);
+    one.set("at", seen.at);
+    one.set("holds", !seen.refused.has_value());
+    one.set("problem", seen.refused ? seen.refused->what : "");
+    guards.push_back(std::move(one));
+  }
+  return guards;
+}
+
+}  // namespace
 
 std::string render_text(const DryRun& dry_run, std::size_t width) {
   std::size_t name_width = 4;
@@ -196,7 +276,16 @@ std::string render_text(const DryRun& dry_run, std::size_t width) {
     for (const std::string& effect : step.effects) {
       text += std::string(indent, ' ') + "may change " + printable(effect) + "\n";
     }
+    for (const plan::Change& change : step.changes) {
+      text += std::string(indent, ' ') +
+              wrapped("* " + change_line(change), width - indent, indent + 2) + "\n";
+    }
+    if (step.changes_in_all > step.changes.size()) {
+      text += fmt::format("{}* and {} more\n", std::string(indent, ' '),
+                          step.changes_in_all - step.changes.size());
+    }
   }
+  for (const GuardSeen& seen : dry_run.guards) text += guard_line(seen) + "\n";
   return text;
 }
 
@@ -214,11 +303,14 @@ Value to_value(const DryRun& dry_run) {
     for (const std::string& other : step.waits_for) waits.emplace_back(other);
     item.set("effects", std::move(effects));
     item.set("waits_for", std::move(waits));
+    item.set("changes", changes_value(step));
+    item.set("changes_in_all", std::uint64_t{step.changes_in_all});
     steps.push_back(std::move(item));
   }
   Value value;
   value.set("ready", dry_run.ready());
   value.set("steps", std::move(steps));
+  value.set("guards", guards_value(dry_run));
   return value;
 }
 

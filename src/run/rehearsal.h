@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "run/context.h"
+#include "run/guard.h"
 
 namespace lifeboat::run {
 
@@ -24,10 +25,17 @@ struct Prospect {
   std::vector<std::string> effects;    // endpoints that it may change
   std::vector<std::string> waits_for;  // steps that must be done before more can be known
   std::optional<Error> problem;        // the step would not work
+  // What would change: the first of them, masked and cut; and how many there are.
+  std::vector<plan::Change> changes = {};
+  std::size_t changes_in_all = 0;
 };
 
+// Nobody reads more of one step.
+inline constexpr std::size_t changes_shown = 40, change_text_max = 200;
+
 struct DryRun {
-  std::vector<Prospect> steps;  // in an order in which they could run
+  std::vector<Prospect> steps;    // in an order in which they could run
+  std::vector<GuardSeen> guards;  // of the plan
   bool ready() const;
 };
 

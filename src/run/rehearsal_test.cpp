@@ -123,5 +123,49 @@ TEST_F(LiteralUrl, AServerThatIsDoneAndDoesNotAnswerRefusesTheResume) {
   EXPECT_EQ(again.error().code, Error::Code::not_ready);
 }
 
+// Observes many changes, one of them with a secret in it.
+class ChangingStep final : public plan::Step {
+ public:
+  Result<void> preflight(const Operation&) override { return {}; }
+  Result<plan::Observation> observe(const Operation&) override {
+    plan::Observation seen;
+    seen.would = "change";
+    seen.changes.push_back({"key planted-secret", "planted-secret", std::string(5000, 'x')});
+    for (int i = 1; i < 100; ++i) seen.changes.push_back({"row " + std::to_string(i), "", "made"});
+    return seen;
+  }
+  Result<void> apply(const Operation&) override { return {}; }
+  Result<plan::Verification> verify(const Operation&) override { return plan::Verification(); }
+  Result<void> undo(const Operation&, const Value&) override { return {}; }
+};
+
+TEST(DryRunChanges, AreMaskedCutAndCounted) {
+  FakeEngine engine(1);
+  plan::StepType type;
+  type.name = "changing";
+  type.make = [](const Value&, plan::StepContext&) {
+    return Result<std::unique_ptr<plan::Step>>(std::make_unique<ChangingStep>());
+  };
+  engine.types.add(type);
+  plan::Plan plan = plan_of({effect_node("a", Value(Value::Map{}))});
+  plan.steps[0].type = "changing";
+  plan.steps[0].config = Value(Value::Map{});
+  Pins pins = engine.pins(plan);
+  pins.inputs.set("password", Value("planted-secret").taint());
+  const auto dry = engine.dry_run(pins);
+  ASSERT_TRUE(dry) << dry.error().what;
+  EXPECT_EQ(dry->steps[0].changes.size(), changes_shown);
+  EXPECT_EQ(dry->steps[0].changes_in_all, 100U);
+  const std::string text = render_text(*dry);
+  EXPECT_THAT(text, HasSubstr("* row 1: (nothing) -> made"));
+  EXPECT_THAT(text, HasSubstr("* and 60 more"));
+  const std::string document = to_json(to_value(*dry));
+  for (const std::string& shown : {text, document}) {
+    EXPECT_THAT(shown, Not(HasSubstr("planted-secret")));
+    EXPECT_THAT(shown, Not(HasSubstr(std::string(300, 'x'))));
+  }
+  EXPECT_EQ(to_value(*dry).at("steps").list()[0].integer("changes_in_all", 0), 100);
+}
+
 }  // namespace
 }  // namespace lifeboat::run

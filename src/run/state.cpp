@@ -357,6 +357,19 @@ plan::RunView RunState::view(WallTime now) const {
   return view;
 }
 
+namespace {
+
+// The first one counts: whoever looked at the same time is measured by it.
+void on_adopted(RunState& state, const Event& event) {
+  const std::string guard = event.facts.text("guard");
+  const Adopted adopted{event.facts.text("identity"), event.facts.text("at"), event.time};
+  if (!state.adopted.emplace(guard, adopted).second) return;
+  state.remarks.push_back(
+      fmt::format("guard {}: {} at {} adopted", guard, adopted.identity, adopted.at));
+}
+
+}  // namespace
+
 void fold(RunState& state, const Event& event) {
   if (const auto handler = step_folds().find(event.kind); handler != step_folds().end()) {
     handler->second(state.steps[event.facts.text("step")], event);
@@ -372,6 +385,8 @@ void fold(RunState& state, const Event& event) {
     on_request(state, event);
   } else if (event.kind == "driver.released") {
     clear_doubt(state);
+  } else if (event.kind == "guard.adopted") {
+    on_adopted(state, event);
   } else if (event.kind == "run.remark") {
     state.remarks.push_back(event.facts.text("text"));
   }

@@ -23,7 +23,8 @@ namespace lifeboat::run {
 
 // Raised when an older engine could go on wrongly with a run that this one wrote.
 // 2: gates, requests, and drivers that others replace while they may still be at work.
-inline constexpr std::int64_t engine_version = 2;
+// 3: guards; a plan without any asks for no more than 2.
+inline constexpr std::int64_t engine_version = 3;
 
 // T0 of a recovery: since when the platform is taken to be lost, and who says so.
 struct Origin {
@@ -58,6 +59,13 @@ struct Pins {
   // Who may ask something of the run: name -> crypt::verify_key_text(). Empty: whoever can open the
   // repository; nobody can approve then.
   std::map<std::string, std::string> operators;
+  bool graceful = false;  // the variant of the plan
+};
+
+// An identity that the target first answered with, and that it must have from then on.
+struct Adopted {
+  std::string identity, at;
+  WallTime time;
 };
 
 // One person's yes to one step.
@@ -139,6 +147,7 @@ struct RunState {
   std::vector<DriverVisit> drivers;
   std::optional<RunEnd> end;  // of the last driver; a resume takes it back
   std::vector<std::string> remarks;
+  std::map<std::string, Adopted> adopted;  // by name of the guard
   std::optional<Standing> paused, cancelled, going_back;
   std::vector<Span> holds;     // pauses that ended
   std::uint64_t requests = 0;  // that were read, by number

@@ -38,9 +38,13 @@ Error refusal(const std::string& step, const plan::Observation& seen) {
           Error::Code::refused};
 }
 
-StepLife::StepLife(const Surroundings& around, Ledger& ledger, FaultPoints& faults,
+StepLife::StepLife(const Surroundings& around, Ledger& ledger, FaultPoints& faults, Guards& guards,
                    const plan::StepNode& node)
-    : around_(around), ledger_(ledger), node_(node), context_(around, ledger, faults, node.name) {}
+    : around_(around),
+      ledger_(ledger),
+      guards_(guards),
+      node_(node),
+      context_(around, ledger, faults, node.name) {}
 
 void StepLife::begin_attempt() {
   const std::uint64_t generation = ledger_.step(node_.name).attempts + 1;
@@ -95,7 +99,16 @@ Result<std::unique_ptr<plan::Step>> StepLife::make_step() {
                 Error::Code::version_too_new);
   }
   TRY(const Value config, plan::resolve_step(node_, *around_.types, ledger_.scope(node_)));
+  changes_ = type->effects && !type->effects(config).empty();
   return type->make(config, context_);
+}
+
+Result<void> StepLife::hold_guards(const Operation& op) {
+  if (!changes_) return {};
+  std::optional<Error> journal_error;
+  auto held = guards_.hold(op, journal_error);
+  if (journal_error) return context_.journaled(fail(*journal_error));
+  return held;
 }
 
 Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
@@ -111,6 +124,7 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
     return fail(refusal(node_.name, seen));
   }
   TRY_DO(refuse_doubt(seen));
+  TRY_DO(hold_guards(op));
   TRY_DO(op.proceed());
   TRY_DO(context_.journaled(ledger_.record({event::intent(node_.name, context_.generation())})));
   // A stop or a lost lease may have come while the intent was written.
@@ -159,6 +173,7 @@ Result<void> StepLife::undo(const Operation& op) {
 Result<std::string> StepLife::bring_back(const Operation& op) {
   TRY(const auto step, make_step());
   TRY(const Value before, ledger_.before(node_.name));
+  TRY_DO(hold_guards(op));
   TRY_DO(op.proceed());
   TRY_DO(context_.journaled(ledger_.record({event::undo_intent(node_.name)})));
   TRY_DO(op.proceed());
@@ -166,9 +181,7 @@ Result<std::string> StepLife::bring_back(const Operation& op) {
   TRY_DO(step->undo(op, before));
   context_.enter("observe");
   TRY(const auto seen, step->observe(op));
-  const plan::StepType& type = *around_.types->find(node_.type);
-  const bool changes = type.effects && !type.effects(node_.config).empty();
-  if (changes && seen.state == plan::State::ours_done) {
+  if (changes_ && seen.state == plan::State::ours_done) {
     return fail(Error::Kind::conflict, "what it did is still there: " + seen.summary,
                 "look at the target; nothing was done a second time");
   }

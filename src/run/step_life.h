@@ -12,6 +12,9 @@
 // that the target cannot refuse (Fence::none), we observe and verify, but apply nothing, until that
 // driver let go or a person said that it is stopped.
 //
+// Before each change of a step that changes anything, the fingerprints of the plan must hold
+// (run/guard.h); nothing was announced yet when they do not.
+//
 // undo() is the way back, from what the first observe saw, with an intent of its own before it. It
 // is tried once: a failure is for a person (never a loop).
 //
@@ -19,12 +22,13 @@
 #pragma once
 
 #include "run/context.h"
+#include "run/guard.h"
 
 namespace lifeboat::run {
 
 class StepLife {
  public:
-  StepLife(const Surroundings& around, Ledger& ledger, FaultPoints& faults,
+  StepLife(const Surroundings& around, Ledger& ledger, FaultPoints& faults, Guards& guards,
            const plan::StepNode& node);
 
   // Returns when the ledger knows the step as done or failed, or when it was stopped through `op`.
@@ -36,6 +40,7 @@ class StepLife {
  private:
   Result<std::string> bring_back(const Operation& op);
   Result<void> refuse_doubt(const plan::Observation& seen) const;
+  Result<void> hold_guards(const Operation& op);
   void begin_attempt();
   Result<void> attempt(const Operation& op);
   Result<std::unique_ptr<plan::Step>> make_step();
@@ -49,9 +54,11 @@ class StepLife {
 
   const Surroundings& around_;
   Ledger& ledger_;
+  Guards& guards_;
   const plan::StepNode& node_;
   RunContext context_;
   int attempts_ = 0;                               // of this life
+  bool changes_ = true;                            // its type says that it may change something
   std::chrono::nanoseconds began_{}, deadline_{};  // of this attempt
   std::optional<plan::Check> gate_;                // who opened it
   Value observed_outputs_;

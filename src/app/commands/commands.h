@@ -24,6 +24,8 @@ void add_check(CLI::App& root, Program& program);
 void add_keys(CLI::App& root, Program& program);
 void add_kept(CLI::App& root, Program& program);
 void add_plan(CLI::App& root, Program& program);
+void add_plan_diff(CLI::App& plan, Program& program);
+void add_plan_evaluate(CLI::App& plan, Program& program);
 void add_plan_simulate(CLI::App& plan, Program& program);
 void add_recover(CLI::App& root, Program& program);
 void add_runs(CLI::App& root, Program& program);

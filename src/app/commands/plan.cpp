@@ -57,6 +57,7 @@ Value document_of(const plan::StepNode& step) {
   Value after{Value::List{}};
   for (const std::string& name : step.after) after.push(name);
   row.set("after", std::move(after));
+  row.set("when", step.when);
   row.set("at", step.mark.text());
   return row;
 }
@@ -90,7 +91,8 @@ Result<int> graph(Program& program, const std::string& name) {
 }  // namespace
 
 void add_plan(CLI::App& root, Program& program) {
-  auto* plan = root.add_subcommand("plan", "Validate, show, draw and simulate recovery plans");
+  auto* plan =
+      root.add_subcommand("plan", "Validate, show, evaluate, compare and simulate recovery plans");
   plan->require_subcommand(1);
   plan->footer("Example:\n  lifeboat plan validate");
   auto name = std::make_shared<std::string>();
@@ -110,6 +112,8 @@ void add_plan(CLI::App& root, Program& program) {
   drawn->callback([&program, name] {
     program.chosen = [&program, name](const Operation&) { return graph(program, *name); };
   });
+  add_plan_diff(*plan, program);
+  add_plan_evaluate(*plan, program);
   add_plan_simulate(*plan, program);
 }
 

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "app/commands/commands.h"
+#include "app/scenario.h"
 #include "plan/generated_plan.h"
 #include "run/engine.h"
 #include "run/expectation.h"
@@ -22,7 +23,8 @@ constexpr std::size_t steps_measured_from = 1000;
 constexpr std::size_t chain_shown = 12;  // steps of the critical path, in text
 
 struct Given {
-  std::string plan, assume_all;
+  ScenarioWords scenario;
+  std::string assume_all;
   std::vector<std::string> assume;
   bool from_runs = false;
   unsigned workers = run::EngineSetup().running_at_most;
@@ -340,17 +342,18 @@ Result<int> simulate_generated(const Operation& op, Program& program, const Give
 
 Result<int> simulate(const Operation& op, Program& program, const Given& given) {
   if (given.size.steps > 0) return simulate_generated(op, program, given);
-  if (given.plan.empty()) {
+  if (given.scenario.plan.empty()) {
     return fail(Error::Kind::invalid, "which plan?",
                 "`lifeboat plan simulate PLAN`, or --generate N for one that is made up",
                 Error::Code::usage);
   }
   TRY(const platform::Platform platform, program.platform_file());
-  TRY(const plan::Plan* plan, find_plan(platform, given.plan));
-  TRY(run::Learned learned, expected(op, program, given, *plan));
-  auto times = given.seed->count() > 0 ? drawn(*plan, learned.steps, given.size.seed)
-                                       : plan::times_of(*plan, learned.steps, plan::Pace::usual);
-  const Simulated what{*plan,   learned.steps, std::move(times), platform.objectives.rto,
+  TRY(const Scenario scenario, read_scenario(op, platform, given.scenario));
+  const plan::Plan& plan = scenario.plan;
+  TRY(run::Learned learned, expected(op, program, given, plan));
+  auto times = given.seed->count() > 0 ? drawn(plan, learned.steps, given.size.seed)
+                                       : plan::times_of(plan, learned.steps, plan::Pace::usual);
+  const Simulated what{plan,    learned.steps, std::move(times), platform.objectives.rto,
                        learned, false};
   TRY(const Verdict verdict, play(op, program, what, given.workers));
   return show(program, verdict);
@@ -361,7 +364,7 @@ Result<int> simulate(const Operation& op, Program& program, const Given& given) 
 void add_plan_simulate(CLI::App& plan, Program& program) {
   auto given = std::make_shared<Given>();
   auto* command = plan.add_subcommand("simulate", "Show how long a plan would take, and why");
-  auto* name = command->add_option("plan", given->plan, "name of the plan");
+  auto* name = command->add_option("plan", given->scenario.plan, "name of the plan");
   auto* generate = command
                        ->add_option("--generate", given->size.steps,
                                     "a plan of this many steps that is made up, instead of yours")
@@ -377,6 +380,14 @@ void add_plan_simulate(CLI::App& plan, Program& program) {
   command->add_option("--workers", given->workers, "how many steps may run at once; a recovery: 16")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
+  command
+      ->add_option("--input", given->scenario.inputs,
+                   "NAME=VALUE: an input that `when:` of a step looks at")
+      ->excludes(generate);
+  command
+      ->add_flag("--graceful", given->scenario.graceful,
+                 "the variant with the steps `when: graceful`")
+      ->excludes(generate);
   command->add_option("--assume", given->assume, "STEP=DURATION: how long this step takes")
       ->excludes(generate);
   command

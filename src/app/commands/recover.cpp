@@ -149,11 +149,16 @@ void add_recover(CLI::App& root, Program& program) {
                    "when the platform was lost (RFC 3339): the RTO's start")
       ->excludes(resume);
   command->add_option("--report", given->report, "write the report as Markdown to this file");
+  command
+      ->add_flag("--graceful", given->request.graceful,
+                 "what is to be recovered still answers: with the steps `when: graceful`")
+      ->excludes(resume);
   command->add_flag("-n,--dry-run", given->dry_run, "show what is there and what would be done")
       ->excludes(resume);
   command->footer(
       "Without --config the plan comes out of the repository.\n\nExamples:\n"
       "  lifeboat recover shop-lost --dry-run\n"
+      "  lifeboat recover move-shop --graceful --dry-run\n"
       "  lifeboat recover shop-lost --input target=/srv/new --since 2026-11-21T03:12:00Z\n"
       "  lifeboat recover --resume latest\n"
       "  lifeboat recover --resume latest --replan --config lifeboat.yaml --map db=database\n"

@@ -10,8 +10,9 @@ namespace {
 
 Result<int> print_schema(Program& program, bool markdown) {
   const platform::Vocabulary words = program.vocabulary();
-  program.terminal().print(markdown ? type_tables(program.source_types(), *words.steps)
-                                    : to_pretty_json(platform::platform_schema(words)) + "\n");
+  program.terminal().print(markdown
+                               ? type_tables(program.source_types(), *words.steps, *words.guards)
+                               : to_pretty_json(platform::platform_schema(words)) + "\n");
   return 0;
 }
 
@@ -20,7 +21,7 @@ Result<int> print_schema(Program& program, bool markdown) {
 void add_schema(CLI::App& root, Program& program) {
   auto* command = root.add_subcommand("schema", "Print the JSON Schema of the platform file");
   auto markdown = std::make_shared<bool>(false);
-  command->add_flag("--markdown", *markdown, "the tables of sources and steps, for people");
+  command->add_flag("--markdown", *markdown, "the tables of sources, steps and guards, for people");
   command->footer(
       "Example:\n  lifeboat schema > lifeboat.schema.json\n"
       "  # first line of lifeboat.yaml: # yaml-language-server: $schema=lifeboat.schema.json");

@@ -9,6 +9,7 @@
 
 #include "base/fake_clock.h"
 #include "base/temporary_folder.h"
+#include "client/aws/token_service.h"
 #include "client/process/test_launcher.h"
 
 namespace lifeboat::aws {
@@ -116,6 +117,34 @@ TEST_F(CredentialsTest, AProfileTakesARoleOnWithTheKeysOfAnother) {
                     "</ErrorResponse>");
   };
   EXPECT_THAT(key(), HasSubstr("role arn:aws:iam::1:role/ops: status 403 AccessDenied: no"));
+}
+
+TEST_F(CredentialsTest, TheServiceSaysWhoseAccountTheyAre) {
+  set("AWS_REGION", "eu-west-1");
+  const Credentials caller{"KEY", Secret("s"), {}};
+  http.answer = [](const HttpRequest&) {
+    return response(200,
+                    "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012"
+                    "</Account></GetCallerIdentityResult></GetCallerIdentityResponse>");
+  };
+  const auto account = caller_account({&clock}, around(), caller, "");
+  ASSERT_TRUE(account) << account.error().what;
+  EXPECT_EQ(*account, "123456789012");
+  EXPECT_EQ(http.seen[0].url, "https://sts.eu-west-1.amazonaws.com/");
+  EXPECT_THAT(http.seen[0].body, HasSubstr("Action=GetCallerIdentity"));
+  ASSERT_TRUE(caller_account({&clock}, around(), caller, "http://127.0.0.1:5000"));
+  EXPECT_EQ(http.seen[1].url, "http://127.0.0.1:5000/");
+  http.answer = [](const HttpRequest&) {
+    return response(403,
+                    "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error>"
+                    "</ErrorResponse>");
+  };
+  const auto refused = caller_account({&clock}, around(), caller, "");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Error::Kind::denied);
+  EXPECT_THAT(refused.error().what, HasSubstr("status 403 InvalidClientTokenId"));
+  http.answer = [](const HttpRequest&) { return response(200, "<html/>"); };
+  EXPECT_EQ(caller_account({&clock}, around(), caller, "").error().kind, Error::Kind::invalid);
 }
 
 TEST_F(CredentialsTest, ProfilesThatGoInACircleAreRefused) {

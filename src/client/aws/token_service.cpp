@@ -52,21 +52,56 @@ Result<Credentials> read_answer(const HttpResponse& response, const Role& role,
   return fail(Kind::invalid, endpoint + ": the answer holds no credentials");
 }
 
+HttpRequest signed_form(const std::string& endpoint, const std::string& body,
+                        const Credentials& caller, const Surroundings& around) {
+  HttpRequest request =
+      signed_request({.method = "POST",
+                      .endpoint = endpoint,
+                      .headers = {{"content-type", "application/x-www-form-urlencoded"}},
+                      .body = as_bytes(std::string_view(body))},
+                     caller, {region_of(around), "sts"}, around.clock->wall());
+  request.ca_file = find_ca_file(around.variables);
+  return request;
+}
+
 }  // namespace
 
 Result<Credentials> assume_role(const Operation& op, const Surroundings& around, const Role& role,
                                 const Credentials& caller) {
-  const std::string body = form({{"Action", "AssumeRole"}}, role), region = region_of(around);
-  TRY(const Endpoint endpoint, find_endpoint(around.variables, "sts", region));
-  HttpRequest request =
-      signed_request({.method = "POST",
-                      .endpoint = endpoint.url,
-                      .headers = {{"content-type", "application/x-www-form-urlencoded"}},
-                      .body = as_bytes(std::string_view(body))},
-                     caller, {region, "sts"}, around.clock->wall());
-  request.ca_file = find_ca_file(around.variables);
-  TRY(const HttpResponse response, around.http->send(op, request));
+  TRY(const Endpoint endpoint, find_endpoint(around.variables, "sts", region_of(around)));
+  const std::string body = form({{"Action", "AssumeRole"}}, role);
+  TRY(const HttpResponse response,
+      around.http->send(op, signed_form(endpoint.url, body, caller, around)));
   return read_answer(response, role, endpoint.url);
+}
+
+Result<std::string> caller_account(const Operation& op, const Surroundings& around,
+                                   const Credentials& caller, const std::string& given) {
+  std::string endpoint = given;
+  if (endpoint.empty()) {
+    TRY(const Endpoint found, find_endpoint(around.variables, "sts", region_of(around)));
+    endpoint = found.url;
+  } else {
+    TRY(endpoint, read_endpoint(given));
+  }
+  TRY(const HttpResponse response,
+      around.http->send(op, signed_form(endpoint, "Action=GetCallerIdentity&Version=2011-06-15",
+                                        caller, around)));
+  pugi::xml_document document;
+  const bool parsed = document.load_buffer(response.body.data(), response.body.size());
+  if (!response.ok()) {
+    const pugi::xml_node error = document.select_node("//Error").node();
+    const std::string code = error.child_value("Code");
+    const bool later = response.status >= 500 || code == "Throttling";
+    return fail(
+        later ? Kind::unavailable : Kind::denied,
+        fmt::format("{}: who these credentials are: status {} {}: {}", endpoint, response.status,
+                    printable(code), printable(error.child_value("Message"))),
+        "are these the credentials that were meant, and still valid?");
+  }
+  const std::string account = document.select_node("//Account").node().child_value();
+  if (parsed && !account.empty()) return account;
+  return fail(Kind::invalid, endpoint + ": the answer names no account");
 }
 
 Result<Credentials> assume_role_with_token(const Operation& op, const Surroundings& around,

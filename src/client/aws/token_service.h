@@ -21,4 +21,10 @@ Result<Credentials> assume_role(const Operation& op, const Surroundings& around,
 Result<Credentials> assume_role_with_token(const Operation& op, const Surroundings& around,
                                            const Role& role, const Secret& token);
 
+// The number of the account that these credentials belong to, as the service itself says it (it
+// answers whoever has valid ones, whatever they may do). `endpoint` "" = as find_endpoint().
+// Errors: the same.
+Result<std::string> caller_account(const Operation& op, const Surroundings& around,
+                                   const Credentials& caller, const std::string& endpoint);
+
 }  // namespace lifeboat::aws

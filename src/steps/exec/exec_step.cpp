@@ -85,6 +85,7 @@ class ExecStep final : public plan::Step {
     observation.state = seen.done ? State::ours_done : State::absent;
     observation.summary = name_of("observe") + (seen.done ? ": done" : ": not there");
     observation.would = "run " + shown("run");
+    if (!seen.done) observation.changes.push_back({shown("run"), seen.said, "run"});
     if (seen.done) observation.outputs = seen.outputs;
     return observation;
   }

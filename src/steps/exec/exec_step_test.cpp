@@ -226,6 +226,7 @@ TEST(ExecStep, ExitOneIsAbsentAndAnyOtherAnErrorWithWhatWasSaid) {
   const auto absent = stage.step(stage.config("true", "exit 1"))->observe(stage.op);
   ASSERT_TRUE(absent);
   EXPECT_EQ(absent->state, State::absent);
+  EXPECT_EQ(absent->changes.size(), 1U);
   const auto broken = [&](const std::string& script) {
     return stage.step(stage.config("true", script))->observe(stage.op).error();
   };

@@ -219,6 +219,21 @@ TEST_F(GitEditTest, UndoKeepsWhatOthersDidSince) {
   EXPECT_EQ(bench.file("settings.json"), settings_json);
 }
 
+TEST_F(GitEditTest, ObserveSaysWhichValuesWouldChange) {
+  const auto one = step(context, config_for(bench.path()));
+  const auto seen = one->observe(op);
+  ASSERT_TRUE(seen) << seen.error().what;
+  ASSERT_FALSE(seen->changes.empty());
+  bool host = false;
+  for (const plan::Change& change : seen->changes) {
+    EXPECT_NE(change.from, change.to) << change.what;
+    host = host || (change.what == "values.yaml: db.host" && change.to == "10.0.0.7");
+  }
+  EXPECT_TRUE(host);
+  ASSERT_TRUE(one->apply(op));
+  EXPECT_TRUE(one->observe(op)->changes.empty());
+}
+
 TEST_F(GitEditTest, AnotherBranchCanBeNamedAndAMissingOneIsSaid) {
   Value config = config_for(bench.path());
   const std::string before = bench.tip();

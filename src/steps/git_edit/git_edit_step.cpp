@@ -102,6 +102,7 @@ class GitEditStep final : public plan::Step {
         fmt::format("{}: {} of {} files differ", where, now.contents.size(), files_.size());
     if (own) seen.summary += fmt::format(", changed since commit {}", own->commit.substr(0, 12));
     seen.would = "commit " + changes_text(now);
+    seen.changes = changes_of(now);
     return seen;
   }
 
@@ -154,6 +155,20 @@ class GitEditStep final : public plan::Step {
   }
 
  private:
+  // Of the values that differ: the others are in `before` as they are to be.
+  std::vector<plan::Change> changes_of(const Comparison& now) const {
+    std::vector<plan::Change> changes;
+    for (const auto& [file, values] : now.before) {
+      for (const Change& wanted : files_.at(file)) {
+        const auto was = values.find(wanted.path);
+        if (was == values.end() || leaf_text(was->second) == leaf_text(wanted.value)) continue;
+        changes.push_back({printable(file) + ": " + printable(wanted.path), shown(was->second),
+                           shown(wanted.value)});
+      }
+    }
+    return changes;
+  }
+
   Trailers trailers() const {
     return {context_.run(), context_.step(), context_.generation(), false};
   }

@@ -134,6 +134,22 @@ TEST(PostgresRolesE2e, EachRoleLogsInWithItsPasswordAndTheServerKnowsOnlyVerifie
             "t");
 }
 
+TEST(PostgresRolesE2e, ObserveSaysWhichRolesWouldBeMade) {
+  RolesWorld world;
+  auto step = world.type().make(world.config(), world.context());
+  ASSERT_TRUE(step);
+  const auto seen = (*step)->observe(world.op());
+  ASSERT_TRUE(seen) << seen.error().what;
+  std::string all;
+  for (const plan::Change& change : seen->changes) all += change.what + "=" + change.to + "\n";
+  EXPECT_THAT(all, HasSubstr("role step_new=made\n"));
+  EXPECT_THAT(all, HasSubstr("role step_old: password=a new one\n"));
+  EXPECT_THAT(all, testing::Not(HasSubstr("role step_old=made")));
+  for (const std::string& secret : world.secrets()) {
+    EXPECT_THAT(all, testing::Not(HasSubstr(secret)));
+  }
+}
+
 TEST(PostgresRolesE2e, AnAttributeThatIsNotWrittenStays) {
   RolesWorld world;
   auto step = world.type().make(world.config(), world.context());

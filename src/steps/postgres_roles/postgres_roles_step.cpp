@@ -87,6 +87,7 @@ class PostgresRolesStep final : public plan::Step {
         TRY(const bool right, matches(op, name, wanted, live));
         as_wanted += right ? 1 : 0;
       }
+      add_changes(seen.changes, name, wanted, live);
       before.set(name, std::move(live));
     }
     TRY(before, with_verifiers(op, *connection, std::move(before)));
@@ -156,6 +157,33 @@ class PostgresRolesStep final : public plan::Step {
   }
 
  private:
+  // A password of this run is set in any case: neither it nor the one before is to be shown.
+  void add_changes(std::vector<plan::Change>& changes, const std::string& name, const Value& wanted,
+                   const Value& live) const {
+    const std::string role = "role " + printable(name);
+    if (live.is_null()) changes.push_back({role, "", "made"});
+    for (const Attribute& one : attributes) {
+      if (!wanted.has(one.field)) continue;
+      const bool is = live.boolean(one.column, false), to = wanted.boolean(one.field, false);
+      if (live.is_null() ? !to : is == to) continue;
+      changes.push_back({role, live.is_null() ? "" : is ? one.on : one.off, to ? one.on : one.off});
+    }
+    if (wanted.has("connection_limit") &&
+        wanted.integer("connection_limit", -1) != live.integer("rolconnlimit", -1)) {
+      changes.push_back({role + ": connection limit",
+                         live.is_null() ? "" : std::to_string(live.integer("rolconnlimit", -1)),
+                         std::to_string(wanted.integer("connection_limit", -1))});
+    }
+    const Value& groups = wanted.at("member_of");
+    for (const Value& group : groups.is(Value::Type::list) ? groups.list() : Value::List()) {
+      if (contains(live.at("member_of"), group.string())) continue;
+      changes.push_back({role + ": member of", "", printable(group.string())});
+    }
+    if (wanted.boolean("login", true) && !is_ours(live)) {
+      changes.push_back({role + ": password", "", "a new one"});
+    }
+  }
+
   const Value::Map& roles() const { return config_.at("roles").map(); }
 
   std::string names() const {

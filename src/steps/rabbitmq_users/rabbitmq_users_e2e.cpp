@@ -182,6 +182,14 @@ TEST(RabbitmqUsers, AMissingVirtualHostIsSaidBeforeAnythingChanges) {
 TEST(RabbitmqUsers, ChangedTagsOfADoneStepAreDrift) {
   UsersWorld world;
   const auto step = step_of(world, world.config());
+  const auto before = step->observe(op);
+  ASSERT_TRUE(before) << before.error().what;
+  std::string changes;
+  for (const plan::Change& change : before->changes) {
+    changes += change.what + "=" + change.to + "\n";
+  }
+  EXPECT_THAT(changes, HasSubstr("user step-new=made\n"));
+  EXPECT_THAT(changes, HasSubstr("user step-old: password=a new one\n"));
   ASSERT_TRUE(step->apply(op));
   ASSERT_EQ(step->observe(op)->state, plan::State::ours_done);
   world.alter();

@@ -92,6 +92,7 @@ class RabbitmqUsersStep final : public plan::Step {
     for (const auto& [name, wanted] : users()) {
       before.set(name, as_it_is(live, name));
       there += live.topology.contains(user_key(name)) ? 1 : 0;
+      add_changes(seen.changes, name, live, ours);
       if (!ours) continue;
       TRY(const std::string differs, difference(op, broker, live, name));
       right += differs.empty() ? 1 : 0;
@@ -169,6 +170,32 @@ class RabbitmqUsersStep final : public plan::Step {
   }
 
  private:
+  // A password of this run is set in any case: neither it nor the one before is to be shown.
+  void add_changes(std::vector<plan::Change>& changes, const std::string& name,
+                   const LiveBroker& live, bool ours) const {
+    const Value& wanted = users().at(name);
+    const std::string user = "user " + printable(name);
+    const auto found = live.topology.find(user_key(name));
+    const bool there = found != live.topology.end();
+    if (!there) changes.push_back({user, "", "made"});
+    if (wanted.at("tags").is(Value::Type::list)) {
+      const Value tags = wanted_tags(wanted.at("tags"));
+      const Value is = there ? found->second.at("tags") : Value(Value::List{});
+      if (!(is == tags)) {
+        changes.push_back({user + ": tags", there ? to_json(is) : "", to_json(tags)});
+      }
+    }
+    if (wanted.at("permissions").is(Value::Type::map)) {
+      const auto is = permissions_of(live, name);
+      const auto to = wanted_permissions(wanted.at("permissions"));
+      if (is != to) {
+        changes.push_back(
+            {user + ": permissions", is.empty() ? "" : permissions_text(is), permissions_text(to)});
+      }
+    }
+    if (!ours) changes.push_back({user + ": password", "", "a new one"});
+  }
+
   struct Proving {
     const std::string& name;
     const Value& wanted;

@@ -36,15 +36,16 @@ class RestoreStep final : public plan::Step {
     switch (target.occupancy) {
       case source::Occupancy::absent:
       case source::Occupancy::empty:
-        return seen;
+        break;
       case source::Occupancy::ours:
         observe_marker(*target.marker, seen);
-        return seen;
+        break;
       case source::Occupancy::foreign:
         seen.state = keeps_aside() ? State::absent : State::foreign;
         seen.would = "keep aside what is there, then " + seen.would;
-        return seen;
+        break;
     }
+    if (seen.state != State::ours_done) add_change(target, seen);
     return seen;
   }
 
@@ -93,6 +94,17 @@ class RestoreStep final : public plan::Step {
 
  private:
   const std::string& name() const { return config_.at("source").string(); }
+  // What is in the target, and what the snapshot would put there.
+  void add_change(const source::TargetState& target, Observation& seen) const {
+    const bool nothing = target.occupancy == source::Occupancy::absent ||
+                         target.occupancy == source::Occupancy::empty;
+    for (const repo::Snapshot& each : world_.repository->snapshots()) {
+      if (each.id != snapshot_) continue;
+      seen.changes.push_back(
+          {config_.text("into"), nothing ? "" : target.summary,
+           fmt::format("{} items, {} bytes of source {}", each.items, each.size_bytes, name())});
+    }
+  }
   bool mine(const source::Marker& marker) const {
     return marker.run == context_.run() && marker.step == context_.step();
   }

@@ -102,7 +102,10 @@ TEST_F(RestoreGit, WhatWasKeptAsideRestoredElsewhereHasTheOldReferences) {
   ASSERT_THAT(theirs, HasSubstr("refs/tags/v1"));
 
   const auto restoring = step(original, target);
-  EXPECT_THAT(repo::value(restoring->observe(op_)).would, HasSubstr("keep aside"));
+  const auto seen = repo::value(restoring->observe(op_));
+  EXPECT_THAT(seen.would, HasSubstr("keep aside"));
+  ASSERT_EQ(seen.changes.size(), 1U);
+  EXPECT_THAT(seen.changes[0].to, HasSubstr("items"));
   repo::works(restoring->apply(op_));
   EXPECT_EQ(references(target), references(original));
   const auto aside = kept();

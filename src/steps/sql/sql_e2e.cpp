@@ -136,10 +136,12 @@ TEST(SqlE2e, ObserveOfWhatIsNotThereYetIsNoError) {
   auto seen = step->observe(world.op());
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_EQ(seen->state, State::absent);
+  EXPECT_FALSE(seen->changes.empty());  // each statement that would run
   ASSERT_TRUE(step->apply(world.op()));
   seen = step->observe(world.op());
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_EQ(seen->state, State::ours_done);
+  EXPECT_TRUE(seen->changes.empty());
   world.alter();
   seen = step->observe(world.op());
   ASSERT_TRUE(seen) << seen.error().what;

@@ -128,6 +128,10 @@ class SqlStep final : public plan::Step {
     if (effect) seen.summary += *effect ? ", in effect" : ", not in effect";
     if (seen.state == State::ours_done) {
       TRY(seen.outputs, read_outputs(op));
+    } else {
+      for (const std::string& statement : statements_) {
+        seen.changes.push_back({postgres::shown_statement(statement), "", "run"});
+      }
     }
     return seen;
   }

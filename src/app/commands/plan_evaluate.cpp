@@ -1,0 +1,112 @@
+// `lifeboat plan evaluate`: could we recover by this plan, now?
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "app/commands/commands.h"
+#include "app/recovery.h"
+#include "app/run_watch.h"
+#include "backup/bundle.h"
+#include "base/temporary_folder.h"
+#include "readiness/readiness.h"
+
+namespace lifeboat::app {
+namespace {
+
+using readiness::BundleState;
+
+// The platform file that a person edits, on this machine: --config, or the one in this folder.
+std::optional<platform::Platform> local_file(Program& program) {
+  std::error_code unknown;
+  if (program.options.config.empty() && !std::filesystem::exists("lifeboat.yaml", unknown)) {
+    return std::nullopt;
+  }
+  auto platform = program.platform_file();
+  if (!platform) return std::nullopt;
+  return *std::move(platform);
+}
+
+Result<BundleState> bundle_state(const Operation& op, Program& program, Recovery& recovery) {
+  const auto bytes = from_hex(recovery.pins().bundle);
+  const auto bundle = bytes ? Id::from(*bytes) : std::nullopt;
+  if (!bundle) return BundleState::none;
+  const auto local = local_file(program);
+  if (!local) return BundleState::no_file;
+  TRY(const TemporaryFolder folder, TemporaryFolder::make("evaluate"));
+  TRY_DO(backup::unpack_bundle(op, recovery.repository(), *bundle, folder.path()));
+  const auto stored = program.read_platform(folder.path() + "/lifeboat.yaml");
+  return stored && stored->text == local->text ? BundleState::same : BundleState::differs;
+}
+
+std::vector<readiness::LocalCredential> credentials(Program& program, const Recovery& recovery) {
+  std::vector<readiness::LocalCredential> found;
+  const std::string plan = "plans." + recovery.pins().plan.name + ".";
+  for (const auto& secret : platform::local_secrets(recovery.platform(), program.vocabulary())) {
+    if (secret.path.starts_with(plan)) found.push_back({secret.path, secret.from});
+  }
+  return found;
+}
+
+Result<readiness::Readiness> evaluated(const Operation& op, Program& program, Recovery& recovery) {
+  RunWatch watch(program.terminal());
+  recovery.learn(op);
+  const run::EngineSetup setup = recovery.setup(watch);
+  const run::Outlook outlook(recovery.outlook());
+  TRY(const BundleState bundle, bundle_state(op, program, recovery));
+  TRY(const readiness::Facts facts,
+      readiness::gather(op, {setup.around, recovery.pins(), recovery.repository(),
+                             outlook.look({}, {}), credentials(program, recovery), bundle}));
+  return readiness::judge(facts);
+}
+
+// Without a point there is nothing to look at; a word that is wrong is for the person to mend.
+bool says_of_readiness(const Error& error) {
+  return (error.kind == Error::Kind::not_found || error.kind == Error::Kind::corrupt) &&
+         error.effective_code() != Error::Code::usage &&
+         error.effective_code() != Error::Code::repository_missing;
+}
+
+Result<int> evaluate(const Operation& op, Program& program, const RecoveryRequest& request) {
+  auto recovery = Recovery::prepare(op, program, request);
+  if (!recovery && !says_of_readiness(recovery.error())) return fail(std::move(recovery).error());
+  readiness::Readiness found;
+  if (recovery) {
+    TRY(found, evaluated(op, program, **recovery));
+  } else {
+    found = readiness::not_even(request.plan, recovery.error());
+  }
+  program.terminal().end_progress();
+  if (program.terminal().output() == Output::json) {
+    program.terminal().show("Readiness", readiness::to_value(found), {});
+  } else {
+    program.terminal().print(readiness::render_text(found));
+  }
+  return found.ready ? 0 : exit_status(Error::Code::not_ready);
+}
+
+}  // namespace
+
+void add_plan_evaluate(CLI::App& plan, Program& program) {
+  auto* command =
+      plan.add_subcommand("evaluate", "Could we recover by this plan, now? A score, and why");
+  auto request = std::make_shared<RecoveryRequest>();
+  request->dry_run = true;
+  command->add_option("plan", request->plan, "plan of the platform file or bundle");
+  command->add_option("--point", request->point,
+                      "recovery point: id, `latest` or a time (default: the newest complete one)");
+  command->add_option("--input", request->inputs, "NAME=VALUE for an input of the plan");
+  command->add_option("--input-file", request->input_files,
+                      "NAME=PATH: an input's value is in this file");
+  command->add_flag("--graceful", request->graceful, "the variant with the steps `when: graceful`");
+  command->footer(
+      "Looks only; nothing is changed. Without --config the plan comes out of the newest recovery "
+      "point.\nExit status 4: a recovery would not succeed, or miss an objective.\n\nExamples:\n"
+      "  lifeboat plan evaluate shop-lost\n"
+      "  lifeboat plan evaluate shop-lost --input target=/srv/new -o json");
+  command->callback([&program, request] {
+    program.chosen = [&program, request](const Operation& op) {
+      return evaluate(op, program, *request);
+    };
+  });
+}
+
+}  // namespace lifeboat::app

@@ -1,0 +1,21 @@
+// guard/guards.h - The kinds of guards: how the identity of each sort of system is read.
+//
+// Every kind only reads, with the rights that everybody has who may connect at all, and answers
+// what the system says of itself: no name, address or certificate that a wrong target could share.
+//
+// Threads: functions; what they answer is a plain value.  Contract: plan/guard.h.
+#pragma once
+
+#include "plan/guard.h"
+
+namespace lifeboat::guards {
+
+plan::GuardKind aws_account_guard();  // the number of the account that our credentials belong to
+plan::GuardKind file_guard();         // what a small file of this machine holds
+plan::GuardKind git_guard();          // the commit that a repository's history begins with
+plan::GuardKind git_ref_guard();      // the commit that a ref of a repository is at
+plan::GuardKind host_guard();         // the name of the machine that the run is driven from
+plan::GuardKind postgres_guard();     // the system identifier that initdb gave a cluster
+plan::GuardKind rabbitmq_guard();     // the name of a broker's cluster
+
+}  // namespace lifeboat::guards

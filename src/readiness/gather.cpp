@@ -1,0 +1,106 @@
+#include <algorithm>
+
+#include "readiness/readiness.h"
+#include "run/engine.h"
+
+namespace lifeboat::readiness {
+namespace {
+
+// Runs of other plans that are passed over while the newest one of this plan is looked for cost
+// nothing; ones that were announced and never begun cost a look each.
+constexpr std::size_t looks_at_most = 20;
+
+bool changes_something(const plan::StepType& type, const plan::StepNode& step) {
+  return type.effects && !type.effects(step.config).empty();
+}
+
+std::vector<std::string> checks_of(const Ground& ground) {
+  std::vector<std::string> checks;
+  for (const plan::StepNode& step : ground.pins.plan.steps) {
+    const plan::StepType* type = ground.around.types->find(step.type);
+    if (type == nullptr || step.type == plan::approval_type) continue;
+    if (!changes_something(*type, step)) checks.push_back(step.name);
+  }
+  return checks;
+}
+
+// Sources by name: what a step of any type has in `source`, where that names one.
+std::vector<std::string> missing_sources(const Ground& ground) {
+  const plan::Scope scope = run::first_scope(ground.pins, ground.around.clock->wall());
+  std::vector<std::string> missing;
+  for (const plan::StepNode& step : ground.pins.plan.steps) {
+    const plan::StepType* type = ground.around.types->find(step.type);
+    if (type == nullptr || type->fields.find("source") == nullptr) continue;
+    const auto source = plan::resolve_known(step.config.at("source"), scope);
+    if (!source || !source->is(Value::Type::string)) continue;
+    const std::string& name = source->string();
+    if (!ground.pins.sources.has(name) || ground.pins.point.snapshots.contains(name)) continue;
+    if (std::ranges::count(missing, name) == 0) missing.push_back(name);
+  }
+  return missing;
+}
+
+std::vector<std::string> gates_of_nobody(const run::Pins& pins) {
+  std::vector<std::string> gates;
+  for (const plan::StepNode& step : pins.plan.steps) {
+    if (!step.approve) continue;
+    const auto& by = step.approve->by;
+    const auto known =
+        static_cast<std::size_t>(by.empty() ? static_cast<std::ptrdiff_t>(pins.operators.size())
+                                            : std::ranges::count_if(by, [&](const auto& name) {
+                                                return pins.operators.contains(name);
+                                              }));
+    if (known < static_cast<std::size_t>(std::max(step.approve->count, 1))) {
+      gates.push_back(step.name);
+    }
+  }
+  return gates;
+}
+
+std::optional<LastRun> last_run_of(const Operation& op, const Ground& ground) {
+  const auto runs = ground.repository.runs();
+  std::size_t looks = 0;
+  for (auto run = runs.rbegin(); run != runs.rend() && looks < looks_at_most; ++run) {
+    if (run->plan != ground.pins.plan.name) continue;
+    ++looks;
+    const auto read = run::read_run(op, ground.repository, run->run);
+    // One that was only announced changed nothing; one that cannot be read proves nothing.
+    if (!read && read.error().kind == Error::Kind::not_found) continue;
+    LastRun last{run->run, "", false, {}};
+    last.age = std::chrono::nanoseconds(ground.around.clock->wall().ns - run->created.ns);
+    if (read && read->state.end) last.outcome = read->state.end->outcome;
+    if (!read) last.outcome = "unreadable";
+    last.recovered = read && read->state.recovered();
+    return last;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<Facts> gather(const Operation& op, const Ground& ground) {
+  Facts facts;
+  facts.plan = ground.pins.plan.name;
+  TRY(facts.dry_run, run::dry_run(op, ground.around, ground.pins));
+  facts.checks = checks_of(ground);
+  facts.credentials = ground.credentials;
+  facts.point_age =
+      std::chrono::nanoseconds(ground.around.clock->wall().ns - ground.pins.point.earliest.ns);
+  facts.point_complete = ground.pins.point.complete;
+  facts.sources_missing = missing_sources(ground);
+  facts.objectives = ground.pins.objectives;
+  const auto keys = ground.repository.keys(op);
+  TRY_DO(op.proceed());
+  if (!keys) facts.keys_unreadable = keys.error().what;
+  if (keys) {
+    for (const repo::KeyRecord& key : *keys) facts.key_kinds.push_back(key.kind);
+  }
+  facts.gates_of_nobody = gates_of_nobody(ground.pins);
+  facts.forecast = ground.forecast;
+  facts.last_run = last_run_of(op, ground);
+  facts.bundle = ground.bundle;
+  TRY_DO(op.proceed());
+  return facts;
+}
+
+}  // namespace lifeboat::readiness

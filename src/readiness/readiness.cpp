@@ -1,0 +1,265 @@
+#include "readiness/readiness.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "run/text.h"
+
+namespace lifeboat::readiness {
+namespace {
+
+using std::chrono::nanoseconds;
+
+// What each finding costs. One that stands for several things (a step, a source) costs for each.
+constexpr int step_would_not_work = 20, step_refused_now = 5, guard_refuses = 40;
+constexpr int credential_here_only = 5, credentials_at_most = 20;
+constexpr int point_stale = 30, point_partial = 15, source_missing = 30, no_rpo = 2;
+constexpr int single_key = 15, keys_of_one_kind = 5, keys_unreadable = 20;
+constexpr int no_check = 20, gate_of_nobody = 20;
+constexpr int rto_missed = 25, rto_at_risk = 10, never_measured = 5, no_rto = 2;
+constexpr int never_run = 15, last_run_failed = 15, last_run_old = 10;
+constexpr int bundle_differs = 10, bundle_missing = 15;
+
+constexpr auto run_is_old = std::chrono::hours(24 * 90);
+
+class Judge {
+ public:
+  explicit Judge(const Facts& facts) : facts_(facts) {}
+
+  std::vector<Reason> reasons() {
+    guards();
+    steps();
+    point();
+    keys();
+    credentials();
+    people();
+    times();
+    practice();
+    bundle();
+    return std::move(reasons_);
+  }
+
+ private:
+  void add(Severity severity, int points, std::string about, std::string what, std::string hint) {
+    reasons_.push_back({severity, points, std::move(about), std::move(what), std::move(hint)});
+  }
+  void fails(int points, std::string about, std::string what, std::string hint) {
+    add(Severity::failure, points, std::move(about), std::move(what), std::move(hint));
+  }
+  void warns(int points, std::string about, std::string what, std::string hint) {
+    add(Severity::warning, points, std::move(about), std::move(what), std::move(hint));
+  }
+
+  void guards() {
+    for (const run::GuardSeen& seen : facts_.dry_run.guards) {
+      if (seen.refused) {
+        fails(guard_refuses, "guard " + seen.guard, seen.refused->what, seen.refused->hint);
+      } else if (seen.found.empty()) {
+        add(Severity::note, 0, "guard " + seen.guard, "its target does not answer yet",
+            "it is adopted when it first answers in a run");
+      }
+    }
+  }
+
+  void steps() {
+    for (const run::Prospect& step : facts_.dry_run.steps) {
+      if (!step.problem) continue;
+      const Error& error = *step.problem;
+      const bool check = std::ranges::count(facts_.checks, step.step) > 0;
+      const std::string about = (check ? "check " : "step ") + step.step;
+      // What is in its place now may be what a loss takes away.
+      if (error.effective_code() == Error::Code::refused) {
+        warns(step_refused_now, about, "would refuse as things are: " + error.what, error.hint);
+      } else {
+        fails(step_would_not_work, about, error.what,
+              error.hint.empty() ? dry_run_command() : error.hint);
+      }
+    }
+    if (facts_.checks.empty()) {
+      warns(no_check, "checks", "no step proves that the platform works again",
+            "add an http-check, a journey, a compare or another check to the plan");
+    }
+  }
+
+  void point() {
+    const std::string age = human_duration(facts_.point_age);
+    const auto& rpo = facts_.objectives.rpo;
+    if (!rpo) {
+      warns(no_rpo, "recovery point", "no objective says how old it may be (" + age + " now)",
+            "objectives: { rpo: 1h }");
+    } else if (facts_.point_age > *rpo) {
+      fails(point_stale, "recovery point",
+            fmt::format("it is {} old, the RPO is {}", age, human_duration(*rpo)),
+            "lifeboat backup (cron, a systemd timer, a pipeline)");
+    }
+    if (!facts_.point_complete) {
+      warns(point_partial, "recovery point", "it is not complete",
+            "lifeboat points; lifeboat backup");
+    }
+    for (const std::string& source : facts_.sources_missing) {
+      fails(source_missing, "source " + source,
+            "the plan restores it, and the recovery point does not hold it",
+            "lifeboat backup " + source);
+    }
+  }
+
+  void keys() {
+    if (facts_.keys_unreadable) {
+      warns(keys_unreadable, "keys", *facts_.keys_unreadable, "lifeboat keys list");
+      return;
+    }
+    const auto& kinds = facts_.key_kinds;
+    if (kinds.size() < 2) {
+      warns(single_key, "keys", "a single recipient opens the repository",
+            "lifeboat keys add --age RECIPIENT, or another passphrase: one that is kept elsewhere");
+    } else if (std::ranges::count(kinds, kinds.front()) == std::ssize(kinds)) {
+      warns(keys_of_one_kind, "keys",
+            fmt::format("{} recipients, all of kind {}", kinds.size(), kinds.front()),
+            "lifeboat keys add: one of another kind, as what takes one takes them all");
+    }
+  }
+
+  void credentials() {
+    int left = credentials_at_most;
+    for (const LocalCredential& secret : facts_.credentials) {
+      const int points = std::min(left, credential_here_only);
+      left -= points;
+      warns(points, secret.user, "needs " + secret.from + ", which is on this machine only",
+            "let a step make it (`generate: true`), or keep it where a recovery can reach it");
+    }
+  }
+
+  void people() {
+    for (const std::string& step : facts_.gates_of_nobody) {
+      fails(gate_of_nobody, "step " + step, "fewer people than it asks for may approve it",
+            "name operators and their keys: lifeboat operators new NAME.pem");
+    }
+  }
+
+  void times() {
+    const run::TimeLeft& forecast = facts_.forecast;
+    const auto& rto = facts_.objectives.rto;
+    if (!rto) {
+      warns(no_rto, "RTO", "no objective says how long a recovery may take",
+            "objectives: { rto: 45m }");
+      return;
+    }
+    const std::string text = run::forecast_text(forecast, rto);
+    if (forecast.rto == run::InTime::no) {
+      fails(rto_missed, "RTO", text, simulate_command());
+    } else if (forecast.rto == run::InTime::at_risk) {
+      warns(rto_at_risk, "RTO", text, simulate_command());
+    } else if (forecast.rto == run::InTime::unknown) {
+      warns(never_measured, "RTO", "how long it takes was never measured: " + text,
+            "run the plan against a place for practice");
+    }
+  }
+
+  void practice() {
+    if (!facts_.last_run) {
+      warns(never_run, "practice", "this plan was never run",
+            "run it against a place for practice: " + recover_command());
+      return;
+    }
+    const LastRun& last = *facts_.last_run;
+    const std::string age = human_duration(last.age);
+    if (!last.recovered) {
+      const std::string how = last.outcome.empty() ? "not at its end" : last.outcome;
+      warns(last_run_failed, "practice",
+            fmt::format("the last run ({}, {} ago) did not recover: {}", last.run, age, how),
+            "lifeboat runs show " + last.run);
+    } else if (last.age > run_is_old) {
+      warns(last_run_old, "practice", "it was last run " + age + " ago",
+            "run it again: platforms change");
+    }
+  }
+
+  void bundle() {
+    if (facts_.bundle == BundleState::differs) {
+      warns(bundle_differs, "bundle",
+            "the platform file has been changed since the last backup: without --config a recovery "
+            "goes by the old one",
+            "lifeboat backup");
+    } else if (facts_.bundle == BundleState::none) {
+      warns(bundle_missing, "bundle", "the recovery point holds none: a recovery needs the file",
+            "lifeboat backup, with the platform file");
+    }
+  }
+
+  std::string recover_command() const { return "lifeboat recover " + facts_.plan; }
+  std::string dry_run_command() const { return recover_command() + " --dry-run"; }
+  std::string simulate_command() const {
+    return "lifeboat plan simulate " + facts_.plan + " --from-runs";
+  }
+
+  const Facts& facts_;
+  std::vector<Reason> reasons_;
+};
+
+Readiness weighed(const std::string& plan, std::vector<Reason> reasons) {
+  Readiness readiness{plan, 100, true, std::move(reasons)};
+  int lost = 0;
+  for (const Reason& reason : readiness.reasons) {
+    lost = std::min(100, lost + reason.points);
+    readiness.ready = readiness.ready && reason.severity != Severity::failure;
+  }
+  readiness.score = 100 - lost;
+  std::ranges::stable_sort(readiness.reasons, [](const Reason& a, const Reason& b) {
+    return std::pair(a.severity, a.points) > std::pair(b.severity, b.points);
+  });
+  return readiness;
+}
+
+}  // namespace
+
+std::string_view severity_word(Severity severity) {
+  if (severity == Severity::failure) return "FAIL";
+  return severity == Severity::warning ? "WARN" : "NOTE";
+}
+
+Readiness judge(const Facts& facts) { return weighed(facts.plan, Judge(facts).reasons()); }
+
+Readiness not_even(const std::string& plan, const Error& error) {
+  return weighed(plan, {{Severity::failure, 100, "recovery", error.what, error.hint}});
+}
+
+std::string render_text(const Readiness& readiness, std::size_t width) {
+  constexpr std::size_t indent = 11;
+  std::string text = fmt::format("plan {}: {} {}/100\n", printable(readiness.plan),
+                                 readiness.ready ? "READY" : "NOT READY", readiness.score);
+  for (const Reason& reason : readiness.reasons) {
+    text += fmt::format("{} {:>4}  ", severity_word(reason.severity),
+                        reason.points == 0 ? "" : fmt::format("-{}", reason.points));
+    text += run::wrapped(printable(reason.about) + ": " + printable(reason.what), width - indent,
+                         indent) +
+            "\n";
+    if (reason.hint.empty()) continue;
+    text += std::string(indent, ' ') +
+            run::wrapped("-> " + printable(reason.hint), width - indent, indent) + "\n";
+  }
+  return text;
+}
+
+Value to_value(const Readiness& readiness) {
+  Value value;
+  value.set("plan", readiness.plan);
+  value.set("ready", readiness.ready);
+  value.set("score", readiness.score);
+  Value::List reasons;
+  for (const Reason& reason : readiness.reasons) {
+    Value one;
+    one.set("severity", severity_word(reason.severity));
+    one.set("points", reason.points);
+    one.set("about", reason.about);
+    one.set("what", reason.what);
+    one.set("hint", reason.hint);
+    reasons.push_back(std::move(one));
+  }
+  value.set("reasons", std::move(reasons));
+  return value;
+}
+
+}  // namespace lifeboat::readiness

@@ -1,0 +1,198 @@
+#include "run/guard.h"
+
+#include <algorithm>
+
+#include "plan/guard_fixture.h"
+#include "run/fake_engine.h"
+#include "run/plan_codec.h"
+#include "run/report.h"
+
+namespace lifeboat::run {
+namespace {
+
+using testing::HasSubstr;
+
+// A target that answers what the test says; two steps change it, one after the other.
+class GuardedRun : public testing::Test {
+ protected:
+  GuardedRun() {
+    engine_.guards.add(plan::told_guard([this](const std::string& where) {
+      ++looks_;
+      if (identity_.empty()) {
+        return Result<plan::Fingerprint>(
+            fail(Error::Kind::unavailable, where + ": connection refused"));
+      }
+      return Result<plan::Fingerprint>(plan::Fingerprint{identity_, where});
+    }));
+    plan_ = plan_of({effect_node("first", effect_config("a")),
+                     effect_node("second", effect_config("b"), {"first"})});
+    for (auto& step : plan_.steps) step.retry = {};
+  }
+  // The plan with a guard: of this identity, or one that adopts when it is "".
+  const plan::Plan& guarded(const std::string& id) {
+    Value config;
+    config.set("where", "postgresql://db:5432");
+    if (!id.empty()) config.set("id", id);
+    plan_.guards = {{"told", "told", std::move(config), id.empty(), {}}};
+    return plan_;
+  }
+  void when(const std::string& step, const std::string& verb, std::function<void()> act) {
+    engine_.world.set_hook(step, [verb, act](const Operation&, const std::string& now) {
+      if (now == verb) act();
+      return Result<void>();
+    });
+  }
+  std::size_t events_of(const std::string& kind) {
+    const auto events = engine_.events();
+    return static_cast<std::size_t>(std::ranges::count(events, kind, &journal::Event::kind));
+  }
+  void pass_the_cache() { (void)engine_.op().pause(Guards::good_for + std::chrono::seconds(1)); }
+
+  FakeEngine engine_{1};
+  plan::Plan plan_;
+  std::string identity_ = "7301";
+  int looks_ = 0;
+};
+
+TEST_F(GuardedRun, TheRightTargetIsChanged) {
+  const auto outcome = engine_.begin(guarded("7301"));
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_TRUE(outcome->state.recovered());
+  EXPECT_GE(looks_, 2);  // before the run, and before a change
+}
+
+TEST_F(GuardedRun, AnotherTargetIsRefusedBeforeThereIsARun) {
+  identity_ = "7302";
+  const auto outcome = engine_.begin(guarded("7301"));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Error::Code::refused);
+  EXPECT_EQ(outcome.error().what, "guard told: wanted 7301, found 7302 at postgresql://db:5432");
+  EXPECT_TRUE(engine_.world.effects().empty());
+  EXPECT_TRUE(engine_.events().empty());
+}
+
+TEST_F(GuardedRun, ATargetThatIsExchangedInTheMiddleIsNotChanged) {
+  when("first", "verify", [this] {
+    identity_ = "7302";
+    pass_the_cache();
+  });
+  const auto outcome = engine_.begin(guarded("7301"));
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  const StepState second = outcome->state.step("second");
+  ASSERT_TRUE(second.error);
+  EXPECT_EQ(second.error->code, Error::Code::refused);
+  EXPECT_THAT(second.error->what, HasSubstr("wanted 7301, found 7302"));
+  EXPECT_EQ(second.intent_open, false);
+  EXPECT_EQ(engine_.world.effect("second").parts, 0);
+}
+
+TEST_F(GuardedRun, ATargetThatDoesNotAnswerProvesNothing) {
+  identity_ = "";
+  const auto outcome = engine_.begin(guarded("7301"));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().kind, Error::Kind::unavailable);
+  EXPECT_THAT(outcome.error().what, HasSubstr("guard told"));
+}
+
+TEST_F(GuardedRun, WhatFirstAnswersIsAdoptedOnceAndHeldOnTo) {
+  identity_ = "";
+  when("first", "verify", [this] { identity_ = "made-here"; });
+  const auto outcome = engine_.begin(guarded(""));
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_TRUE(outcome->state.recovered());
+  EXPECT_EQ(outcome->state.adopted.at("told").identity, "made-here");
+  EXPECT_EQ(events_of("guard.adopted"), 1U);
+}
+
+TEST_F(GuardedRun, WhatWasAdoptedHoldsAfterAResume) {
+  when("second", "apply", [this] { throw std::runtime_error("dies"); });
+  const auto first = engine_.begin(guarded(""));
+  ASSERT_TRUE(first) << first.error().what;
+  EXPECT_FALSE(first->state.recovered());
+  ASSERT_EQ(first->state.adopted.at("told").identity, "7301");
+  when("second", "", [] {});
+  identity_ = "7302";
+  const auto refused = engine_.resume();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Error::Code::refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("wanted 7301 (adopted by this run at "));
+  EXPECT_THAT(refused.error().what, HasSubstr("found 7302"));
+  identity_ = "7301";
+  const auto done = engine_.resume();
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_TRUE(done->state.recovered());
+  EXPECT_EQ(events_of("guard.adopted"), 1U);
+}
+
+TEST_F(GuardedRun, AnUndoIsAChangeToo) {
+  engine_.hire("alice");
+  when("second", "apply", [this] { throw std::runtime_error("dies"); });
+  ASSERT_TRUE(engine_.begin(guarded("7301")));
+  Request request;
+  request.action = "undo";
+  request.step = "first";
+  request.by = "alice";
+  request.reason = "wrong";
+  ASSERT_TRUE(engine_.ask(request));
+  // From the resume's own look on, the target is another one.
+  int before = looks_;
+  when("second", "preflight", [this, before] {
+    if (looks_ > before) identity_ = "7302";
+  });
+  const auto outcome = engine_.resume();
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_TRUE(engine_.world.removed().empty());
+  EXPECT_TRUE(engine_.world.effect("first").done);
+  const StepState first = outcome->state.step("first");
+  ASSERT_TRUE(first.error);
+  EXPECT_THAT(first.error->what, HasSubstr("undo: guard told: wanted 7301, found 7302"));
+}
+
+TEST_F(GuardedRun, ManyChangesOfAMomentAskTheTargetOnce) {
+  std::vector<plan::StepNode> steps;
+  for (int i = 0; i < 20; ++i) {
+    steps.push_back(effect_node("s" + std::to_string(i), effect_config("x")));
+    if (i > 0) steps.back().after = {"s" + std::to_string(i - 1)};
+  }
+  const auto guards = guarded("7301").guards;
+  plan_ = plan_of(std::move(steps));
+  plan_.guards = guards;
+  const auto outcome = engine_.begin(plan_);
+  ASSERT_TRUE(outcome) << outcome.error().what;
+  EXPECT_TRUE(outcome->state.recovered());
+  EXPECT_LT(looks_, 20);
+}
+
+TEST_F(GuardedRun, ADryRunTellsWhatItFound) {
+  const auto right = engine_.dry_run(guarded("7301"));
+  ASSERT_TRUE(right);
+  EXPECT_TRUE(right->ready());
+  EXPECT_THAT(render_text(*right),
+              HasSubstr("guard told: 7301 at postgresql://db:5432, as wanted"));
+  identity_ = "7302";
+  const auto wrong = engine_.dry_run(guarded("7301"));
+  EXPECT_FALSE(wrong->ready());
+  EXPECT_THAT(render_text(*wrong), HasSubstr("REFUSED guard told: wanted 7301, found 7302"));
+  EXPECT_EQ(to_value(*wrong).at("guards").list()[0].boolean("holds", true), false);
+  const auto fresh = engine_.dry_run(guarded(""));
+  EXPECT_THAT(render_text(*fresh), HasSubstr("would be adopted"));
+}
+
+TEST_F(GuardedRun, ThePlanIsPinnedWithItsGuards) {
+  const auto back = plan_from(to_value(guarded("7301")));
+  ASSERT_TRUE(back) << back.error().what;
+  ASSERT_EQ(back->guards.size(), 1U);
+  EXPECT_EQ(back->guards[0].kind, "told");
+  EXPECT_EQ(back->guards[0].config.text("id"), "7301");
+}
+
+TEST_F(GuardedRun, AKindThatNobodyKnowsIsRefused) {
+  guarded("7301");
+  plan_.guards[0].kind = "later";
+  const auto outcome = engine_.begin(plan_);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Error::Code::version_too_new);
+}
+
+}  // namespace
+}  // namespace lifeboat::run
