@@ -33,23 +33,21 @@ std::string read_by_shell(const std::string& word, const std::string& before = "
 }
 
 struct Fixture {
-  Compiled compiled = compile_json(R"({
+  Compiled compiled = compile_json(R"json({
     "inputs": {"target": {}},
     "steps": {
       "db": {"run": "x"},
       "app": {"run": {"text": "${inputs.target}/${db.url}", "env": {
           "A": "${db.token}", "B": "${sources.orders.url}", "C": "${db.hosts[0] ?? 'none'}",
-          "D": "${db.facts.rows}"}}}}})");
+          "D": "${db.facts.rows}"}}}}})json");
   Scope scope = [] {
     Scope known;
-    known.sources = *parse_json(R"({"orders":{"url":"postgresql://db/o'rders $(id)"
-  }})");
+    known.sources = *parse_json(R"json({"orders":{"url":"postgresql://db/o'rders $(id)"}})json");
     known.platform = Value(Value::Map{});
-return known;
-}
-();
-HandNames names{compiled.plan, scope};
-ByHand hand{*compiled.plan.find("app"), names};
+    return known;
+  }();
+  HandNames names{compiled.plan, scope};
+  ByHand hand{*compiled.plan.find("app"), names};
 };
 
 const std::vector<std::string> hostile = {
@@ -128,25 +126,24 @@ TEST(ByHand, TwoReferencesNeverShareAVariable) {
 
 TEST(ByHand, ASecretIsAVariableAFileOrAProgram) {
   Fixture fixture;
-  EXPECT_EQ(fixture.hand.secret(*parse_json(R"({"env":"PGPASSWORD"})")), "\"$PGPASSWORD\"");
+  EXPECT_EQ(fixture.hand.secret(*parse_json(R"json({"env":"PGPASSWORD"})json")), "\"$PGPASSWORD\"");
   EXPECT_THAT(fixture.hand.environment(), ElementsAre("PGPASSWORD"));
-  EXPECT_EQ(fixture.hand.secret(*parse_json(R"({"file":"a b"})")),
+  EXPECT_EQ(fixture.hand.secret(*parse_json(R"json({"file":"a b"})json")),
             "\"$(cd \"$bundle\" && cat -- 'a b')\"");
-  EXPECT_EQ(fixture.hand.secret(*parse_json(R"({"exec":["pass","show","x y"]})")),
+  EXPECT_EQ(fixture.hand.secret(*parse_json(R"json({"exec":["pass","show","x y"]})json")),
             "\"$(cd \"$bundle\" && pass show 'x y')\"");
   // A name that no shell can have is nothing to expand.
-  EXPECT_THAT(fixture.hand.secret(*parse_json(R"({"env":"X}$(id)"
-})")), Not(HasSubstr("id)")));
+  EXPECT_THAT(fixture.hand.secret(*parse_json(R"json({"env":"X}$(id)"})json")),
+              Not(HasSubstr("id)")));
   Value known("hunter2");
-known.taint();
-EXPECT_THAT(fixture.hand.word(known), Not(HasSubstr("hunter2")));
-EXPECT_THAT(fixture.hand.json(known), Not(HasSubstr("hunter2")));
+  known.taint();
+  EXPECT_THAT(fixture.hand.word(known), Not(HasSubstr("hunter2")));
+  EXPECT_THAT(fixture.hand.json(known), Not(HasSubstr("hunter2")));
 }
 
 TEST(ByHand, JsonIsOneWord) {
   Fixture fixture;
-  const Value tree = *parse_json(R"({"it's":["$(id)",1,true,{"a":"b c"}]
-})");
+  const Value tree = *parse_json(R"json({"it's":["$(id)",1,true,{"a":"b c"}]})json");
   EXPECT_EQ(read_by_shell(fixture.hand.json(tree)), to_json(tree) + ".");
 }
 
