@@ -1,6 +1,6 @@
 #include "runbook/settings.h"
 
-#include <map>
+#include <array>
 
 #include "base/bytes.h"
 #include "runbook/blocks.h"
@@ -12,22 +12,25 @@ using plan::ByHand;
 using plan::HandTool;
 
 // Answers of systems are shown through `cat -v`: they cannot speak to the terminal.
-const std::map<HandTool, std::string>& functions() {
-  static const std::map<HandTool, std::string> all = {
-      {HandTool::same, R"sh(same() {
+struct Function {
+  HandTool tool;
+  const char* text;
+};
+constexpr std::array functions = {
+    Function{HandTool::same, R"sh(same() {
   if [ "$2" = "$3" ]; then printf 'ok: %s\n' "$1" | cat -v
   else printf 'DIFFERS: %s: wanted %s, found %s\n' "$1" "$2" "$3" | cat -v; return 1; fi
 })sh"},
-      {HandTool::at_least, R"sh(at_least() {
+    Function{HandTool::at_least, R"sh(at_least() {
   if awk -v a="$3" -v b="$2" 'BEGIN { exit !(a + 0 >= b + 0) }'; then
     printf 'ok: %s\n' "$1" | cat -v
   else printf 'DIFFERS: %s: wanted at least %s, found %s\n' "$1" "$2" "$3" | cat -v; return 1; fi
 })sh"},
-      {HandTool::has, R"sh(has() {
+    Function{HandTool::has, R"sh(has() {
   if grep -qiF -- "$2" "$3"; then printf 'ok: %s\n' "$1" | cat -v
   else printf 'DIFFERS: %s: %s is not in %s\n' "$1" "$2" "$3" | cat -v; return 1; fi
 })sh"},
-      {HandTool::again, R"sh(again() {
+    Function{HandTool::again, R"sh(again() {
   left=$1; shift
   until "$@"; do
     left=$((left - 1))
@@ -35,7 +38,7 @@ const std::map<HandTool, std::string>& functions() {
     sleep 1
   done
 })sh"},
-      {HandTool::value, R"sh(value() {
+    Function{HandTool::value, R"sh(value() {
   python3 -c 'import json, re, sys
 it = json.load(open(sys.argv[1]))
 path = sys.argv[2]
@@ -48,19 +51,19 @@ for key in keys:
 plain = json.dumps(it, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 print(it if isinstance(it, str) else plain)' "$1" "$2"
 })sh"},
-      {HandTool::json_text, R"sh(json_text() {
+    Function{HandTool::json_text, R"sh(json_text() {
   printf %s "$1" | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))'
 })sh"},
-      {HandTool::new_password, R"sh(new_password() {
+    Function{HandTool::new_password, R"sh(new_password() {
   head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
 })sh"},
-      {HandTool::keep, R"sh(keep() {
+    Function{HandTool::keep, R"sh(keep() {
   ( umask 077; printf %s "$2" >"$work/$1" )
 })sh"},
-      {HandTool::curl_login, R"sh(curl_login() {
+    Function{HandTool::curl_login, R"sh(curl_login() {
   printf 'user = "%s"\n' "$(printf %s "$1:$2" | sed 's/["\\]/\\&/g')"
 })sh"},
-      {HandTool::set_value, R"sh(set_value() {
+    Function{HandTool::set_value, R"sh(set_value() {
   printf %s "$3" | python3 -c 'import json, re, sys
 name, key = sys.argv[1:3]
 text = sys.stdin.read()
@@ -97,9 +100,7 @@ if not done:
     sys.exit(f"{name} has no {key} that this finds: edit it by hand")
 open(name, "w").writelines(lines)' "$1" "$2"
 })sh"},
-  };
-  return all;
-}
+};
 
 std::string input_lines(const Ground& ground, plan::HandNames& names) {
   std::string block;
@@ -145,12 +146,18 @@ std::string settings_block(const Ground& ground, plan::HandNames& names, const S
   for (const std::string& name : settings.environment) {
     block += ": \"${" + name + ":?a secret that the platform file takes from the environment}\"\n";
   }
-  if (!settings.programs.empty()) {
+  std::set<std::string> programs = settings.programs;
+  for (const HandTool tool : {HandTool::value, HandTool::json_text, HandTool::set_value}) {
+    if (settings.tools.contains(tool)) programs.insert("python3");
+  }
+  if (!programs.empty()) {
     block += "for program in";
-    for (const std::string& program : settings.programs) block += " " + program;
+    for (const std::string& program : programs) block += " " + program;
     block += "; do\n  command -v \"$program\" >/dev/null || echo \"install $program\"\ndone\n";
   }
-  for (const HandTool tool : settings.tools) block += functions().at(tool) + "\n";
+  for (const Function& each : functions) {
+    if (settings.tools.contains(each.tool)) block += std::string(each.text) + "\n";
+  }
   return block;
 }
 
