@@ -115,6 +115,7 @@ void add_commands(CLI::App& root, Program& program) {
   add_keys(root, program);
   add_kept(root, program);
   add_plan(root, program);
+  add_runbook(root, program);
   add_recover(root, program);
   add_runs(root, program);
   add_evidence(root, program);

@@ -30,6 +30,8 @@ class Launcher;  // client/process/launcher.h
 
 namespace lifeboat::plan {
 
+class ByHand;  // plan/by_hand.h
+
 // What observe() found in the target.
 enum class State {
   absent,        // nothing of the effect is there
@@ -136,6 +138,10 @@ struct StepType {
   // Endpoints and identities that it may change ("postgresql://10.0.0.7:5432/shop"): for guards,
   // dry run and drills. Empty: it changes nothing.
   std::function<std::vector<std::string>(const Value& config)> effects;
+  // Writes down what a person would type instead of this step, for the runbook. `config` is that
+  // of the plan, references unresolved: its values reach the text only through `hand`, which quotes
+  // them. Pure. Empty: there is nothing to type (a gate).
+  std::function<void(const Value& config, ByHand& hand)> by_hand;
   // `config` was validated and all references in it are resolved. For preflight before a run,
   // references to outputs of other steps are left as null.
   std::function<Result<std::unique_ptr<Step>>(const Value& config, StepContext& context)> make;

@@ -27,6 +27,7 @@ void add_plan(CLI::App& root, Program& program);
 void add_plan_diff(CLI::App& plan, Program& program);
 void add_plan_evaluate(CLI::App& plan, Program& program);
 void add_plan_simulate(CLI::App& plan, Program& program);
+void add_runbook(CLI::App& root, Program& program);
 void add_recover(CLI::App& root, Program& program);
 void add_runs(CLI::App& root, Program& program);
 void add_operators(CLI::App& root, Program& program);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/looking_step.h"
 #include "steps/restore/target_system.h"
 
@@ -115,6 +116,7 @@ plan::StepType compare_step(const RestoreWorld& world) {
                   {"differing", shape::integer()}};
   type.fence = plan::Fence::native;  // there is nothing that a zombie could change
   type.effects = [](const Value&) { return std::vector<std::string>(); };
+  type.by_hand = by_hand::compare;
   type.make = [&world](const Value& config,
                        plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     const std::string source = config.text("source");

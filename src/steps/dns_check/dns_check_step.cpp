@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "client/dns/dns.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/looking_step.h"
 
 namespace lifeboat::steps {
@@ -299,6 +300,7 @@ plan::StepType dns_check_step() {
   type.outputs = {{"records", shape::list(shape::string())}, {"settled", shape::time()}};
   type.fence = plan::Fence::native;  // there is nothing that a zombie could change
   type.effects = [](const Value&) { return std::vector<std::string>(); };
+  type.by_hand = by_hand::dns_check;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     TRY_DO(words_fit(config));

@@ -4,6 +4,7 @@
 #include "client/process/launcher.h"
 #include "plan/words.h"
 #include "schema/json.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/exec/output_file.h"
 
 namespace lifeboat::steps {
@@ -309,6 +310,7 @@ plan::StepType exec_step() {
                        run.list().front().is(Value::Type::string);
     return std::vector<std::string>{"exec:" + (named ? run.list().front().string() : "?")};
   };
+  type.by_hand = by_hand::exec;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     for (const char* verb : {"run", "observe"}) {

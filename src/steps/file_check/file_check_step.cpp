@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "schema/json.h"
 #include "steps/bundle_path.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/file_check/file_facts.h"
 #include "steps/json_path.h"
 #include "steps/looking_step.h"
@@ -222,6 +223,7 @@ plan::StepType file_check_step() {
       {"size", shape::integer()}, {"count", shape::integer()}, {"newest", shape::time()}};
   type.fence = plan::Fence::native;  // there is nothing that a zombie could change
   type.effects = [](const Value&) { return std::vector<std::string>(); };
+  type.by_hand = by_hand::file_check;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     TRY_DO(words_fit(config));

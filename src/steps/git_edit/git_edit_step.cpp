@@ -8,6 +8,7 @@
 #include "client/secret/secret_values.h"
 #include "schema/json.h"
 #include "source/git/git_source.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/git_edit/branch_clone.h"
 #include "steps/git_edit/edit.h"
 #include "steps/lazy_step.h"
@@ -341,6 +342,7 @@ plan::StepType git_edit_step() {
     return std::vector<std::string>{
         fmt::format("git {} branch {}", address ? address->place() : "(not known yet)", branch)};
   };
+  type.by_hand = by_hand::git_edit;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     if (!config.at("set").is(Value::Type::map) || config.at("set").map().empty()) {

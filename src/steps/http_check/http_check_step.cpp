@@ -1,5 +1,6 @@
 #include "steps/http_check/http_check_step.h"
 
+#include "steps/by_hand/by_hand.h"
 #include "steps/http/http_step.h"
 #include "steps/http/words.h"
 
@@ -50,6 +51,7 @@ plan::StepType http_check_step() {
   type.outputs_field = "outputs";
   type.fence = plan::Fence::none;
   type.effects = effects_of_requests;
+  type.by_hand = by_hand::requests;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     TRY_DO(words_fit(config));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "steps/by_hand/by_hand.h"
 #include "steps/http/http_step.h"
 #include "steps/http/words.h"
 
@@ -104,6 +105,7 @@ plan::StepType journey_step() {
   type.outputs_field = "outputs";
   type.fence = plan::Fence::none;
   type.effects = effects_of_requests;
+  type.by_hand = by_hand::requests;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     TRY_DO(words_fit(config));

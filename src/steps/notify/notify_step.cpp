@@ -8,6 +8,7 @@
 #include "client/smtp/smtp.h"
 #include "schema/json.h"
 #include "steps/bundle_path.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/http/template_text.h"
 #include "steps/looking_step.h"
 
@@ -331,6 +332,7 @@ plan::StepType notify_step() {
   type.outputs = {{"status", shape::integer()}};
   type.fence = plan::Fence::none;
   type.effects = effects_of;
+  type.by_hand = by_hand::notify;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     TRY_DO(words_fit(config));

@@ -7,6 +7,7 @@
 #include "client/process/launcher.h"
 #include "schema/json.h"
 #include "steps/account_passwords.h"
+#include "steps/by_hand/by_hand.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -471,6 +472,7 @@ plan::StepType postgres_roles_step() {
     const auto address = postgres::parse_url(config.text("url"));
     return std::vector<std::string>{address ? address->shown() : "(not known yet)"};
   };
+  type.by_hand = by_hand::postgres_roles;
   type.make = make;
   return type;
 }

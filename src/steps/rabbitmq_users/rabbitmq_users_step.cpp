@@ -13,6 +13,7 @@
 #include "source/rabbitmq/broker.h"
 #include "steps/account_passwords.h"
 #include "steps/bundle_path.h"
+#include "steps/by_hand/by_hand.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -450,6 +451,7 @@ plan::StepType rabbitmq_users_step() {
     return std::vector<std::string>{parts ? "rabbitmq users of " + endpoint_of(*parts)
                                           : "(not known yet)"};
   };
+  type.by_hand = by_hand::rabbitmq_users;
   type.make = make;
   return type;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backup/backup.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/restore/losses.h"
 #include "steps/restore/target_system.h"
 
@@ -212,6 +213,7 @@ plan::StepType restore_step(const RestoreWorld& world) {
   type.effects = [](const Value& config) {
     return std::vector<std::string>{config.text("into", "(not known yet)")};
   };
+  type.by_hand = by_hand::restore;
   type.make = [&world](const Value& config,
                        plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     const std::string source = config.text("source");

@@ -8,6 +8,7 @@
 
 #include "client/postgres/connection.h"
 #include "schema/json.h"
+#include "steps/by_hand/by_hand.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -383,6 +384,7 @@ plan::StepType sql_step() {
     const auto address = postgres::parse_url(config.text("url"));
     return {address ? address->shown() : "(not known yet)"};
   };
+  type.by_hand = by_hand::sql;
   type.make = make;
   return type;
 }

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "client/tls/tls_probe.h"
 #include "steps/bundle_path.h"
+#include "steps/by_hand/by_hand.h"
 #include "steps/looking_step.h"
 
 namespace lifeboat::steps {
@@ -205,6 +206,7 @@ plan::StepType tls_check_step() {
       {"not_after", shape::time()}, {"issuer", shape::string()}, {"fingerprint", shape::string()}};
   type.fence = plan::Fence::native;  // there is nothing that a zombie could change
   type.effects = [](const Value&) { return std::vector<std::string>(); };
+  type.by_hand = by_hand::tls_check;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     return make_looking_step(std::make_unique<TlsQuestionOfStep>(config, context),

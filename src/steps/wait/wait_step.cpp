@@ -5,6 +5,7 @@
 #include "client/postgres/connection.h"
 #include "client/tcp/connect.h"
 #include "steps/bundle_path.h"
+#include "steps/by_hand/by_hand.h"
 
 namespace lifeboat::steps {
 namespace {
@@ -194,6 +195,7 @@ plan::StepType wait_step() {
   type.fields = fields_of_wait();
   type.fence = plan::Fence::native;  // there is nothing that a zombie could change
   type.effects = [](const Value&) { return std::vector<std::string>(); };
+  type.by_hand = by_hand::wait;
   type.make = [](const Value& config,
                  plan::StepContext& context) -> Result<std::unique_ptr<plan::Step>> {
     int named = 0;

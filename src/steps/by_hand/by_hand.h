@@ -1,0 +1,45 @@
+// steps/by_hand/by_hand.h - What a person types instead of each step type, for runbooks.
+//
+// One function for each type that changes or looks at something; the types name them in their
+// StepType::by_hand. Lines that look are checks that fail: a person sees `ok` or `DIFFERS`, a
+// script an exit status. Rules for what a line may hold: plan/by_hand.h.
+//
+// Threads: any; pure.
+#pragma once
+
+#include <string>
+
+#include "plan/by_hand.h"
+
+namespace lifeboat::steps::by_hand {
+
+void exec(const Value& config, plan::ByHand& hand);
+void restore(const Value& config, plan::ByHand& hand);
+void compare(const Value& config, plan::ByHand& hand);
+void sql(const Value& config, plan::ByHand& hand);
+void postgres_roles(const Value& config, plan::ByHand& hand);
+void rabbitmq_users(const Value& config, plan::ByHand& hand);
+void git_edit(const Value& config, plan::ByHand& hand);
+void requests(const Value& config, plan::ByHand& hand);  // http-check and journey
+void notify(const Value& config, plan::ByHand& hand);
+void wait(const Value& config, plan::ByHand& hand);
+void dns_check(const Value& config, plan::ByHand& hand);
+void tls_check(const Value& config, plan::ByHand& hand);
+void file_check(const Value& config, plan::ByHand& hand);
+
+// What to do about each class of error of a step of this type.
+void troubles(plan::ByHand& hand);
+// "PGPASSWORD=... psql ... -d URL": for a statement to follow.
+std::string psql(const Value& config, plan::ByHand& hand);
+// A file of this step in the working folder, as a word.
+std::string work_file(const plan::ByHand& hand, const std::string& name);
+// `keep`s a text there and answers the file's word; `text` is a word.
+std::string kept(plan::ByHand& hand, const std::string& name, const std::string& text);
+// "/a/b": a path into a JSON file, for the function `value`.
+std::string pointer(const std::vector<std::string>& path);
+// One part of a URL's path, percent-encoded.
+std::string url_part(const std::string& text);
+// Whole seconds of a duration of the configuration, at least one.
+std::string seconds_of(const Value& config, std::string_view field, std::string_view fallback);
+
+}  // namespace lifeboat::steps::by_hand

@@ -1,0 +1,181 @@
+// By hand: exec, restore, compare, git-edit.
+#include "steps/by_hand/by_hand.h"
+
+namespace lifeboat::steps::by_hand {
+namespace {
+
+using plan::ByHand;
+using plan::HandTool;
+
+const Value::Map& members(const Value& config, std::string_view field) {
+  static const Value::Map none;
+  const Value& value = config.at(field);
+  return value.is(Value::Type::map) ? value.map() : none;
+}
+
+void export_line(ByHand& hand, std::string& block, const std::string& name,
+                 const std::string& word) {
+  if (plan::is_shell_name(name)) {
+    block += "  export " + name + "=" + word + "\n";
+  } else {
+    block += "  " + ByHand::remark("no shell can set the variable " + name) + "\n";
+    hand.note("The variable " + name + " has a name that no shell can set: use `env`.");
+  }
+}
+
+// A subshell, so that nothing of its environment stays.
+std::string exec_block(const Value& config, ByHand& hand, const std::string& verb) {
+  std::string block = "( cd \"$bundle\" || exit 1\n";
+  if (config.has("directory"))
+    block += "  cd -- " + hand.word(config.at("directory")) + " || exit 1\n";
+  for (const auto& [name, value] : members(config, "env")) {
+    export_line(hand, block, name, hand.word(value));
+  }
+  for (const auto& [name, value] : members(config, "secret_env")) {
+    export_line(hand, block, name, hand.secret(value));
+  }
+  for (const auto& [name, value] : members(config, "files")) {
+    export_line(hand, block, name, work_file(hand, name));
+  }
+  block += "  export LIFEBOAT_OUTPUT=" + work_file(hand, "json") + " LIFEBOAT_RUN=by-hand\n";
+  block += "  export LIFEBOAT_STEP=" + hand.text(hand.step()) +
+           " LIFEBOAT_GENERATION=1 LIFEBOAT_VERB=" + verb + "\n  exec";
+  if (config.at(verb).is(Value::Type::list)) {
+    for (const Value& word : config.at(verb).list()) block += " " + hand.word(word);
+  }
+  return block + " )";
+}
+
+// Options of `lifeboat restore` for what the target needs besides its place.
+std::string login_options(const Value& with, ByHand& hand) {
+  std::string options;
+  if (!with.is(Value::Type::map)) return options;
+  for (const auto& [field, value] : with.map()) {
+    if (field == "user") {
+      options += " --user " + hand.word(value);
+    } else if (field == "password") {
+      options += " --password-file " + kept(hand, "password", hand.secret(value));
+    } else {
+      hand.note("`" + field +
+                "` of the source is another one at the target: set it in a copy of the "
+                "platform file, and name that with --config.");
+    }
+  }
+  return options;
+}
+
+std::string git_program(const Value& config, ByHand& hand, const Value& repo) {
+  hand.needs("git");
+  const Value& user = config.has("user") ? config.at("user") : repo.at("user");
+  const Value& password = config.has("password") ? config.at("password") : repo.at("password");
+  if (password.is_null()) return "git";
+  // Git asks the shell, the shell has it from the environment.
+  return "GIT_LOGIN=" + (user.is_null() ? "git" : hand.word(user)) +
+         " GIT_PASSWORD=" + hand.secret(password) +
+         " git -c credential.helper='!f() { printf \"username=%s\\npassword=%s\\n\" \"$GIT_LOGIN\" "
+         "\"$GIT_PASSWORD\"; }; f'";
+}
+
+}  // namespace
+
+void exec(const Value& config, ByHand& hand) {
+  troubles(hand);
+  hand.uses(HandTool::keep);
+  for (const auto& [name, value] : members(config, "files")) kept(hand, name, hand.secret(value));
+  hand.run("keep " + hand.text(hand.step() + ".json") + " ''");
+  hand.run(exec_block(config, hand, "run"));
+  hand.check(exec_block(config, hand, "observe"));
+  hand.expect(
+      "Both programs end with exit status 0; `observe` ends with 1 while the effect is not there.");
+  if (!members(config, "outputs").empty()) {
+    hand.expect("The outputs are in $work/" + hand.step() + ".json.");
+  }
+  hand.assign_outputs([&](const plan::WantedOutput& wanted) {
+    hand.uses(HandTool::value);
+    return "\"$(value " + work_file(hand, "json") + " " + hand.text(pointer(wanted.path)) + ")\"";
+  });
+  hand.undo("The plan knows no way back: undo by hand what the program did.");
+}
+
+void restore(const Value& config, ByHand& hand) {
+  troubles(hand);
+  hand.needs("lifeboat");
+  const std::string source = hand.word(config.at("source"));
+  const std::string options = login_options(config.at("with"), hand);
+  const std::string line = "lifeboat restore " + source + " --to " + hand.word(config.at("into"));
+  hand.run(ByHand::remark(
+      "the newest snapshot; of another recovery point: its id, see `lifeboat points`"));
+  hand.run(line + options + (config.text("foreign") == "keep_aside" ? " --keep-aside" : ""));
+  hand.check(line + options + " --dry-run");
+  hand.expect("`verified: N/N checks`, both numbers the same, and exit status 0.");
+  hand.expect(
+      "Afterwards the dry run says that this snapshot was restored there, and changes nothing.");
+  hand.assign_outputs([](const plan::WantedOutput&) { return std::string(); });
+  hand.undo(
+      "A restore is irreversible; what was there before was kept aside only with --keep-aside: "
+      "`lifeboat kept`.");
+}
+
+void compare(const Value& config, ByHand& hand) {
+  troubles(hand);
+  hand.needs("lifeboat");
+  const std::string source = hand.word(config.at("source"));
+  const auto entry = hand.known(Value("${sources." + config.text("source") + "}"));
+  const std::string type = entry ? entry->text("type") : "";
+  const Value path = config.has("at") ? config.at("at") : entry ? entry->at("path") : Value();
+  if (type == "files" && !path.is_null()) {
+    hand.needs("diff");
+    hand.run("lifeboat restore " + source + " --to " + work_file(hand, "point"));
+    hand.check("diff -r --no-dereference " + work_file(hand, "point") + " " + hand.word(path));
+    hand.expect("`diff` says nothing and ends with exit status 0.");
+    return;
+  }
+  hand.check("lifeboat ls " + source);
+  hand.expect(
+      "Every item of the list is in the live system, with the same size or number of rows.");
+  hand.assign_outputs([](const plan::WantedOutput&) { return std::string(); });
+}
+
+void git_edit(const Value& config, ByHand& hand) {
+  troubles(hand);
+  const auto known = hand.known(config.at("repo"));
+  const Value& repo = known ? *known : config.at("repo");
+  const Value place = repo.is(Value::Type::map)
+                          ? (repo.has("url") ? repo.at("url") : repo.at("path"))
+                          : config.at("repo");
+  const std::string git = git_program(config, hand, repo);
+  const std::string clone = work_file(hand, "clone");
+  const bool branch = config.has("branch");
+  hand.run("rm -rf " + clone);
+  hand.run(git + " clone --quiet" + (branch ? " --branch " + hand.word(config.at("branch")) : "") +
+           " -- " + hand.word(place) + " " + clone);
+  hand.uses(HandTool::set_value);
+  for (const auto& [file, values] : members(config, "set")) {
+    for (const auto& [key, value] : values.map()) {
+      hand.run("set_value " + clone + "/" + hand.text(file) + " " + hand.text(key) + " " +
+               hand.word(value));
+    }
+  }
+  hand.run("git -C " + clone + " diff");
+  const std::string message = config.has("message") ? hand.word(config.at("message"))
+                                                    : hand.text("Set values after a recovery");
+  hand.run("git -C " + clone + " diff --quiet || git -C " + clone +
+           " -c user.name=Lifeboat -c user.email=lifeboat@localhost commit --quiet --all -m " +
+           message);
+  hand.run(git + " -C " + clone + " push --quiet origin HEAD");
+  const std::string commit = "\"$(git -C " + clone + " rev-parse HEAD)\"";
+  hand.uses(HandTool::same);
+  hand.check("same 'commit of the branch' " + commit + " \"$(" + git + " -C " + clone +
+             " ls-remote origin " +
+             (branch ? "refs/heads/" + hand.word(config.at("branch")) : std::string("HEAD")) +
+             " | cut -f 1)\"");
+  hand.assign_outputs([&](const plan::WantedOutput& wanted) {
+    return wanted.path.front() == "commit"
+               ? commit
+               : "\"$(git -C " + clone + " rev-parse --abbrev-ref HEAD)\"";
+  });
+  hand.expect("`git diff` shows these values and no others; the push is accepted.");
+  hand.undo("In the clone: `git revert HEAD`, then push again.");
+}
+
+}  // namespace lifeboat::steps::by_hand

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# A runbook is not prose: the shop is captured and lost, and comes back by nothing but the commands
+# of its runbook, taken out of the Markdown and typed into one shell, step by step. What a step says
+# is right to see is compared with what was seen.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=tests/cases.sh
+. tests/cases.sh
+# shellcheck source=tests/e2e/lost_shop.sh
+. tests/e2e/lost_shop.sh
+
+page=$SCRATCH/pages/runbook-shop-lost.md
+
+TheShopIsCapturedAndLost() {
+  "$shop/start" --uploads 300 "$lost"
+  write_platform_file
+  make_repository
+  as_operator backup
+  as_operator runbook shop-lost --format both --out "$SCRATCH/pages"
+  cp -r "$operator" "$SCRATCH/kept" # a checkout of the operator's, or the bundle
+  "$shop/destroy" "$lost"
+  rm -rf "$operator"
+}
+
+# commands_of PAGE: the blocks that are to be typed, each after a line that names its section
+commands_of() {
+  python3 - "$1" <<'END'
+import re, sys
+section, fence, lines = "Set these first", None, []
+for line in open(sys.argv[1], encoding="utf-8"):
+    if fence is None:
+        if found := re.match(r"## (.*)", line):
+            section = re.sub(r"\\(.)", r"\1", found[1])
+        if found := re.match(r"(`{3,})sh$", line):
+            fence = found[1]
+            print("echo", "'== " + section + "'")
+    elif line.rstrip("\n") == fence:
+        fence = None
+    else:
+        sys.stdout.write(line)
+END
+}
+
+# by_hand PAGE PLACE: types the page into one shell, which stops at the first check that differs
+by_hand() {
+  commands_of "$1" >"$2/commands.sh"
+  mkdir -m 700 "$2/work" "$2/bin" "$2/home"
+  cp "$lifeboat" "$2/bin/lifeboat"
+  (
+    cd "$SCRATCH/kept"
+    env -i HOME="$2/home" PATH="$2/bin:/usr/bin:/bin:/usr/sbin:/sbin" TERM=dumb \
+      LIFEBOAT_REPOSITORY="$2/repository" LIFEBOAT_IDENTITY="$keys/identity.txt" \
+      work="$2/work" bundle="$SCRATCH/kept" inputs_target="$2/target" \
+      sh -eu "$2/commands.sh"
+  )
+}
+
+ThePageIsWholeAndLoadsNothing() {
+  local html=$SCRATCH/pages/runbook-shop-lost.html
+  grep -q "default-src 'none'" "$html"
+  never grep -qiE '<script|<link|<img|src=|href=' "$html"
+  grep -q '@media print' "$html"
+  expect "steps with an undo" "$(grep -cE '^## [0-9]+' "$page")" "$(grep -c '^### Undo' "$page")"
+  expect "tables of trouble" "$(grep -cE '^## [0-9]+' "$page")" \
+    "$(grep -c '^### Troubleshooting' "$page")"
+}
+
+TheShopComesBackByTheCommandsOfItsRunbook() {
+  local place said
+  place=$(new_place)
+  said=$place/said
+  by_hand "$page" "$place" >"$said" 2>&1 || complain "by hand: $(tail -n 40 "$said")"
+  never grep -q '^DIFFERS' "$said"
+  # Every step of the plan was typed.
+  expect "steps" "$(grep -cE '^## [0-9]+' "$page")" \
+    "$(grep -oE '^== [0-9]+\. .*' "$said" | sort -u | wc -l)"
+  # Each restore proved itself item by item.
+  expect "restores" 4 "$(grep -cE '^verified: ([0-9]+)/\1 checks$' "$said")"
+  grep -qF 'ok: SELECT count(*) FROM sales.orders' "$said"
+  grep -q '^ok: login of shop_orders_app' "$said"
+  grep -q '^ok: login of shop_backend' "$said"
+  grep -q '^ok: GET /api/orders/.*status$' "$said"
+  grep -q '^ok: GET .*/health: .*consumer$\|^ok: .*consumer$' "$said"
+  seek_passwords "$place"
+  end_platform "$place"
+}
+
+# seek_passwords PLACE: what the work made is 0600, and what was said holds no password
+seek_passwords() {
+  local password
+  for password in $(jq -r '.[]' "$1/work/passwords.json"); do
+    never grep -qF -- "$password" "$1/said"
+  done
+  expect "files that others may read" "" \
+    "$(find "$1/work" -maxdepth 1 -type f \( -name '*.password' -o -name '*.json' -o -name '*login' \) -perm /077)"
+}
+
+ARecoveryFillsTheExpectedOutput() {
+  local place
+  place=$(new_place)
+  alone "$place" -- recover refs --input target="$place/target" >"$place/recovered"
+  recovered "$place/recovered"
+  alone "$place" -- runbook refs -C "$SCRATCH/kept/lifeboat.yaml" >"$place/page.md"
+  never grep -q 'no recovery by this plan was proven' "$place/page.md"
+  grep -q 'learned from 1 run' "$place/page.md"
+  grep -qE '^\| check \| expected \| found \|' "$place/page.md"
+  rm -rf "$place"
+}
+
+AChangedPlanMakesThePageStale() {
+  local other=$SCRATCH/other
+  cp -r "$SCRATCH/kept" "$other"
+  sed -i '1i # a comment moves every line' "$other/lifeboat.yaml"
+  "$lifeboat" runbook --check "$page" -C "$other/lifeboat.yaml" | grep -q VALID
+  sed -i 's/at_least: 1000/at_least: 999/' "$other/lifeboat.yaml"
+  fails_with 4 "$lifeboat" runbook --check "$page" -C "$other/lifeboat.yaml" >"$SCRATCH/stale"
+  grep -q STALE "$SCRATCH/stale"
+  grep -q 'step facts: changed' "$SCRATCH/stale"
+  expect "changes" 1 "$(grep -c '^step' "$SCRATCH/stale")"
+  fails_with 4 "$lifeboat" runbook --check "${page%.md}.html" -C "$other/lifeboat.yaml" \
+    >"$SCRATCH/stale"
+  fails_with 2 "$lifeboat" runbook --check README.md -C "$other/lifeboat.yaml" >"$SCRATCH/said"
+  grep -q 'is no runbook' "$SCRATCH/said"
+}
+
+run_cases
