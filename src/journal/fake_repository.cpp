@@ -22,9 +22,7 @@ class FakeSession final : public repo::Session {
   }
   Result<repo::RunRecord> announce_run(const Operation& op, const std::string& run,
                                        const std::string& plan) override {
-    const repo::RunRecord record{run, 0, op.clock->wall(), plan};
-    repository_.announced(record);
-    return record;
+    return repository_.announced({run, 0, op.clock->wall(), plan});
   }
   Result<void> forget_kept(const Operation&, const Id&) override { return not_here("snapshots"); }
   Result<void> close(const Operation&) override { return {}; }
@@ -46,16 +44,21 @@ repo::KeyTree tree_of(const std::string& id) {
 FakeRepository::FakeRepository(store::Store& store, repo::Environment environment, std::string id)
     : store_(store), environment_(std::move(environment)), id_(std::move(id)) {}
 
-Result<repo::Head> FakeRepository::refresh(const Operation&) { return repo::Head{}; }
+Result<repo::Head> FakeRepository::refresh(const Operation&) {
+  MutexLock lock(mutex_);
+  return repo::Head{runs_.size(), {}, {}, false};
+}
 
 std::vector<repo::RunRecord> FakeRepository::runs() const {
   MutexLock lock(mutex_);
   return runs_;
 }
 
-void FakeRepository::announced(const repo::RunRecord& run) {
+repo::RunRecord FakeRepository::announced(repo::RunRecord run) {
   MutexLock lock(mutex_);
+  run.slot = runs_.size();
   runs_.push_back(run);
+  return run;
 }
 
 Result<std::unique_ptr<repo::Session>> FakeRepository::open_session(const Operation&) {

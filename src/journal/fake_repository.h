@@ -42,7 +42,7 @@ class FakeRepository final : public repo::Repository {
   crypt::Signature sign(std::string_view context, ByteView message) override;
   repo::Signer signer() const override;
 
-  void announced(const repo::RunRecord& run);  // by its sessions
+  repo::RunRecord announced(repo::RunRecord run);  // by its sessions; answers it with its slot
 
  private:
   Bytes associated(std::string_view kind, std::string_view name) const;

@@ -140,7 +140,7 @@ TEST(Compile, EveryWordOfALaterVersionIsRefusedByName) {
   }
 }
 
-TEST(Compile, ACycleIsNamedInOrderWithItsPlaces) {
+TEST(Compile, H7ACycleIsNamedInOrderWithItsPlaces) {
   const Compiled compiled = compile_json(steps(R"(
       "a": {"run": "${c.url}"}, "b": {"run": {}, "after": "a"}, "c": {"run": "${b.url}"},
       "d": {"run": "${c.url}"})"));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <optional>
 
 namespace lifeboat::plan {
 namespace {
@@ -11,6 +13,9 @@ using Violations = std::vector<std::string>;
 
 // Later than anything, and far enough from the last instant that adding to it is safe.
 constexpr std::chrono::nanoseconds end_of_time = std::chrono::nanoseconds::max() / 2;
+
+// How long whoever takes over is let wait for a lock that the paused one holds.
+constexpr std::chrono::nanoseconds longest_wait = std::chrono::seconds(1);
 
 // A clock on which the deadline of an operation passes at the Nth look: the operation is cut in its
 // middle, at a place of its own choosing, without a second thread.
@@ -29,6 +34,60 @@ class CutClock final : public Clock {
  private:
   const Clock& real_;
   const std::uint64_t looks_;
+  mutable std::atomic<std::uint64_t> seen_ = 0;
+};
+
+// The context of a driver that was replaced while it was paused: its attempt stays what it was.
+class ReplacedContext final : public StepContext {
+ public:
+  explicit ReplacedContext(StepContext& shared)
+      : shared_(shared), generation_(shared.generation()) {}
+  const std::string& run() const override { return shared_.run(); }
+  const std::string& step() const override { return shared_.step(); }
+  std::uint64_t generation() const override { return generation_; }
+  const Clock& clock() const override { return shared_.clock(); }
+  Launcher& launcher() override { return shared_.launcher(); }
+  std::string bundle_directory() const override { return shared_.bundle_directory(); }
+  std::string secret_directory() const override { return shared_.secret_directory(); }
+  Result<Secret> keep_secret(const Operation& op, const std::string& name,
+                             const std::function<Secret()>& make) override {
+    return shared_.keep_secret(op, name, make);
+  }
+  Result<void> left_running(const Operation& op,
+                            const std::vector<std::string>& processes) override {
+    return shared_.left_running(op, processes);
+  }
+  void log(std::string_view line) override { shared_.log(line); }
+  void progress(std::uint64_t done, std::uint64_t total, std::string_view unit) override {
+    shared_.progress(done, total, unit);
+  }
+
+ private:
+  StepContext& shared_;
+  const std::uint64_t generation_;
+};
+
+// A clock at whose Nth look the whole operation stands still while `meanwhile` happens: a paused
+// process, without a second one.
+class PausingClock final : public Clock {
+ public:
+  PausingClock(const Clock& real, std::uint64_t looks, std::function<void()> meanwhile)
+      : real_(real), looks_(looks), meanwhile_(std::move(meanwhile)) {}
+  WallTime wall() const override { return real_.wall(); }
+  std::chrono::nanoseconds boot() const override {
+    if (seen_++ == looks_) meanwhile_();
+    return real_.boot();
+  }
+  void pause(std::chrono::nanoseconds time, bool (*stop)(const void*),
+             const void* context) const override {
+    real_.pause(time, stop, context);
+  }
+  bool reached() const { return seen_ > looks_; }
+
+ private:
+  const Clock& real_;
+  const std::uint64_t looks_;
+  const std::function<void()> meanwhile_;
   mutable std::atomic<std::uint64_t> seen_ = 0;
 };
 
@@ -86,6 +145,42 @@ class Exam {
     }
     return works(step_->apply(op_), "apply " + when);
   }
+  // The engine is paused within apply, at the Nth look at the clock (nullopt: before it). Another
+  // one takes over, and once it is done somebody alters the target; then the first one wakes up.
+  // False: apply never looked that often, so that nothing was seen.
+  bool wakes_up_replaced(std::optional<std::uint64_t> looks, const std::string& when) {
+    ReplacedContext context(world_->context());
+    const auto paused = world_->type().make(config_, context);
+    if (!works(paused, "make")) return false;
+    works((*paused)->observe(op_), "observe " + when);
+    Result<void> successor;
+    std::string left;
+    const auto meanwhile = [&] {
+      die();
+      successor = live_within(op_.within(longest_wait));
+      if (!successor) return;
+      world_->alter();
+      left = world_->digest();
+    };
+    const PausingClock clock(
+        *op_.clock, looks.value_or(0), looks ? std::function<void()>(meanwhile) : [] {});
+    Operation slow = op_.within(longest_wait * 10);
+    slow.clock = &clock;
+    if (!looks) meanwhile();
+    const auto applied = (*paused)->apply(slow);
+    if (looks && !clock.reached()) return false;
+    if (successor) {
+      holds(world_->digest() == left, "a driver that was replaced changed the target " + when +
+                                          (applied ? "" : ": " + applied.error().what));
+      return true;
+    }
+    // A lock of the paused one makes the other wait: then the change is whole before it goes on.
+    holds(successor.error().kind == Error::Kind::cancelled ||
+              successor.error().kind == Error::Kind::unavailable,
+          "whoever takes over fails " + when + ": " + successor.error().what);
+    if (live(when)) proves(when);
+    return true;
+  }
   void proves(const std::string& when) {
     const auto proof = step_->verify(op_);
     if (!works(proof, "verify " + when)) return;
@@ -104,6 +199,13 @@ class Exam {
   }
 
  private:
+  // Preflight, observe, apply, without a word about what fails.
+  Result<void> live_within(const Operation& op) {
+    TRY_DO(step_->preflight(op));
+    TRY(const Observation seen, step_->observe(op));
+    if (seen.state == State::ours_done) return {};
+    return step_->apply(op);
+  }
   void make() {
     auto made = world_->type().make(config_, world_->context());
     if (works(made, "make")) step_ = *std::move(made);
@@ -244,6 +346,23 @@ Violations killed_within_apply(const MakeStepWorld& make_world) {
   return violations;
 }
 
+// Of types that say that their target refuses whoever was replaced.
+Violations replaced(const MakeStepWorld& make_world) {
+  Violations violations;
+  for (const std::optional<std::uint64_t> looks :
+       {std::optional<std::uint64_t>(), {0}, {1}, {2}, {4}, {8}, {16}}) {
+    Exam exam(make_world, violations);
+    if (!exam.ready() || exam.world().type().fence != Fence::native) return violations;
+    const auto& effects = exam.world().type().effects;
+    if (effects && effects(exam.config()).empty()) return violations;  // nothing to refuse
+    const std::string when =
+        looks ? "when it wakes up within apply, at look " + std::to_string(*looks)
+              : "when it wakes up before apply";
+    if (!exam.wakes_up_replaced(looks, when)) return violations;
+  }
+  return violations;
+}
+
 Violations alteration(const MakeStepWorld& make_world) {
   Violations violations;
   Exam exam(make_world, violations);
@@ -320,6 +439,7 @@ const std::vector<StepContractCheck>& step_contract() {
       {"ApplyingTwiceEqualsApplyingOnce", applying_twice},
       {"KilledBetweenAnyTwoVerbsItEndsTheSame", killed_between_verbs},
       {"KilledWithinApplyItEndsTheSame", killed_within_apply},
+      {"ANativeFenceRefusesADriverThatWasReplaced", replaced},
       {"AnAlterationIsSeen", alteration},
       {"UndoBringsTheFirstStateBackOrSaysIrreversible", undoing},
       {"WhatIsForeignIsReportedAndLeftAlone", foreign},

@@ -1,4 +1,4 @@
-// The suite itself under test: a small correct step passes it, and seven broken ones do not.
+// The suite itself under test: a small correct step passes it, and eight broken ones do not.
 #include "plan/step_contract.h"
 
 #include <gmock/gmock.h>
@@ -14,6 +14,7 @@ namespace {
 struct Target {
   std::vector<std::string> words;
   std::optional<std::string> owner;  // the run that wrote or writes them
+  std::uint64_t generation = 0;      // attempt that wrote or writes them
   bool done = false;
 };
 
@@ -26,6 +27,7 @@ enum class Fault {
   overwrites_foreign,
   never_continues,
   forgets_that_it_is_done,
+  has_no_fence,
 };
 
 const std::vector<std::string> wanted = {"network", "database", "broker", "traffic"};
@@ -57,13 +59,20 @@ class MemoryStep final : public Step {
       return fail(Error::Kind::conflict, "the target holds words of somebody else", "",
                   Error::Code::refused);
     }
+    if (target_.generation > context_.generation() && fault_ != Fault::has_no_fence) {
+      return fail(Error::Kind::conflict, "a later attempt was here", "", Error::Code::refused);
+    }
     if (now == State::ours_done && fault_ != Fault::appends_again) return {};
     if (now == State::ours_partial && fault_ == Fault::never_continues) return {};
     target_.owner = context_.run();
+    target_.generation = context_.generation();
     target_.done = false;
     if (fault_ != Fault::appends_again) target_.words.clear();
     for (const std::string& word : wanted) {
       TRY_DO(op.proceed());
+      if (target_.generation != context_.generation() && fault_ != Fault::has_no_fence) {
+        return fail(Error::Kind::conflict, "a later attempt was here", "", Error::Code::refused);
+      }
       target_.words.push_back(word);
     }
     target_.done = fault_ != Fault::forgets_that_it_is_done;
@@ -112,6 +121,7 @@ class MemoryWorld final : public StepWorld {
     type_.name = "words";
     type_.help = "Writes words";
     type_.fields = {.name = "words", .help = "", .fields = {}, .short_form = "", .reserved = {}};
+    type_.fence = Fence::native;
     type_.outputs = {{"count", shape::integer()}};
     type_.effects = [](const Value&) { return std::vector<std::string>{"memory:words"}; };
     type_.make = [this, fault](const Value&, StepContext& context) {
@@ -126,7 +136,7 @@ class MemoryWorld final : public StepWorld {
     for (const std::string& word : target_.words) all += word + ";";
     return all;
   }
-  void alter() override { target_.words.front() = "altered"; }
+  void alter() override { target_.words = {"altered"}; }
   bool make_foreign() override {
     target_.words = {"not", "ours"};
     return true;
@@ -153,14 +163,15 @@ TEST_P(BrokenStep, FailsTheContractForItsFault) {
 
 INSTANTIATE_TEST_SUITE_P(
     Step, BrokenStep,
-    testing::Values(std::pair{Fault::observe_writes, "preflight and observe changed the target"},
-                    std::pair{Fault::appends_again,
-                              "applying twice is not the same as applying once"},
-                    std::pair{Fault::verify_is_blind, "verify is green after an alteration"},
-                    std::pair{Fault::undo_forgets, "did not bring the first state back"},
-                    std::pair{Fault::overwrites_foreign, "apply changed what is foreign"},
-                    std::pair{Fault::never_continues, "with a death within apply"},
-                    std::pair{Fault::forgets_that_it_is_done, "does not say that it is done"}),
+    testing::Values(
+        std::pair{Fault::observe_writes, "preflight and observe changed the target"},
+        std::pair{Fault::appends_again, "applying twice is not the same as applying once"},
+        std::pair{Fault::verify_is_blind, "verify is green after an alteration"},
+        std::pair{Fault::undo_forgets, "did not bring the first state back"},
+        std::pair{Fault::overwrites_foreign, "apply changed what is foreign"},
+        std::pair{Fault::never_continues, "with a death within apply"},
+        std::pair{Fault::forgets_that_it_is_done, "does not say that it is done"},
+        std::pair{Fault::has_no_fence, "a driver that was replaced changed the target"}),
     [](const auto& parameter) {
       return "Number" + std::to_string(static_cast<int>(parameter.param.first));
     });

@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(
         bad(step("{ run: { env: [a] } }")), bad(step("{ run: { password: x } }")),
         bad(step("{ run: { prot: 5 } }")), bad(step("{ run: x, after: { b: c } }")),
         bad(step("{ run: x, timeout: 5 }")), bad(step("{ run: x, timeout: \"${z.url}\" }")),
-        bad(step("{ run: x, on_failure: panic }")), bad(step("{ run: x, when: y }")),
+        bad(step("{ run: x, on_failure: panic }")), bad(step("{ run: x, run_if: y }")),
         bad(step("{ run: x, restore: { source: orders, into: y } }")), bad(step("{ after: z }")),
         bad(step("x")), bad(step("{ restore: { source: orders } }")),
         bad("plans: { p: { steps: {} } }\n"), bad("plans: { p: {} }\n"),

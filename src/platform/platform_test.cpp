@@ -115,8 +115,9 @@ INSTANTIATE_TEST_SUITE_P(
             "f:3:42: plans.p.steps.a.run.port: expected an integer, found '5' (write it without "
             "quotes)"},
         Bad{with("plans: { p: x }\n"), "f:3:10: plans.p: expected a map with 'steps'"},
-        Bad{with("plans: { p: { steps: { a: { run: x, when: y } } } }\n"),
-            "f:3:37: plans.p.steps.a: 'when' is not in this version (the word is kept for a later "
+        Bad{with("plans: { p: { steps: { a: { run: x, verify: y } } } }\n"),
+            "f:3:37: plans.p.steps.a: 'verify' is not in this version (the word is kept for a "
+            "later "
             "version of Lifeboat; remove it)"},
         Bad{with(
                 "plans: { p: { steps: { a: { run: x, after: b }, b: { run: \"${a.url}\" } } } }\n"),

@@ -12,6 +12,7 @@
 #include "run/events.h"
 #include "run/guard.h"
 #include "run/rehearsal.h"
+#include "run/rivals.h"
 #include "run/sealed_values.h"
 #include "run/takeover.h"
 
@@ -40,10 +41,12 @@ TakeoverWatch watch_of(const EngineSetup& setup) {
           setup.children_wait, setup.surely_gone,     setup.take_over};
 }
 
-Result<void> announce(const Operation& op, repo::Repository& repository, const Pins& pins) {
+Result<repo::RunRecord> announce(const Operation& op, repo::Repository& repository,
+                                 const Pins& pins) {
   TRY(const auto session, repository.open_session(op));
-  TRY_DO(session->announce_run(op, pins.run, pins.plan.name));
-  return session->close(op);
+  TRY(auto record, session->announce_run(op, pins.run, pins.plan.name));
+  TRY_DO(session->close(op));
+  return record;
 }
 
 std::shared_ptr<FaultPoints> fault_points_of(const EngineSetup& setup) {
@@ -145,6 +148,15 @@ Result<void> settle_doubts(const Operation& op, const EngineSetup& setup, Ledger
   return {};
 }
 
+// Ends a run that has changed nothing yet.
+Result<void> withdraw(const Operation& op, journal::Journal& journal, const EngineSetup& setup,
+                      const Error& why) {
+  TRY_DO(journal.append(op, {event::run_remark(why.what),
+                             event::run_end({"cancelled", setup.around.clock->wall(), {}}),
+                             event::driver_left(setup.driver)}));
+  return journal.destroy_vault(op);
+}
+
 std::vector<journal::Event> joining(const EngineSetup& setup, const RunState& state,
                                     const std::string& over, bool fresh) {
   std::vector<journal::Event> events{event::driver_joined(setup.driver, over)};
@@ -168,8 +180,9 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   mask_secrets(setup.around, pins);
   const plan::Scope scope = first_scope(pins, setup.around.clock->wall());
   TRY_DO(prove_guards(op, setup.around, pins.plan, scope, {}));
+  TRY(const std::uint64_t seen, refuse_rivals(op, watch_of(setup), pins));
   TRY_DO(preflight_all(op, setup.around, pins, scope, {}));
-  TRY_DO(announce(op, *setup.repository, pins));
+  TRY(const repo::RunRecord record, announce(op, *setup.repository, pins));
   const auto faults = fault_points_of(setup);
   journal::Vault vault(*setup.repository, pins.run, [&faults](const std::string& object) {
     faults->journal_written(object, {});
@@ -183,6 +196,10 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   TRY(auto state, replay(journal->events()));
   Ledger ledger(*journal, *setup.around.launcher, *setup.around.clock, std::move(state));
   TRY_DO(ledger.reveal());
+  if (auto first = outrank_rivals(op, watch_of(setup), pins, record, seen); !first) {
+    TRY_DO(withdraw(op, *journal, setup, first.error()));
+    return fail(std::move(first).error());
+  }
   auto halted = Drive(setup, *journal, ledger, faults).run(op);
   return outcome_of(ledger, true, std::move(halted));
 }

@@ -178,6 +178,22 @@ TEST(Engine, OnlyTransientErrorsAreTriedAgainAndEachTimeIsJournaled) {
   EXPECT_EQ(generations, (std::vector<std::int64_t>{1, 2, 3, 4}));
 }
 
+TEST(Engine, H9WhatWorkedThoughItsAnswerWasLostIsNotDoneAgain) {
+  FakeEngine engine(32);
+  auto plan = plan_of({effect_node("a", effect_config("a"))});
+  plan.steps[0].retry = {3, std::chrono::seconds(2)};
+  engine.world.set_hook("a", [&](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "apply") return {};
+    TRY_DO(engine.world.change("a", [](Effect& effect) { effect = {"run-1", 1, true, "a", 1}; }));
+    return no(Error::Kind::unavailable, "the connection was reset");
+  });
+  const auto outcome = engine.begin(plan);
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->state.recovered());
+  EXPECT_EQ(outcome->state.step("a").attempts, 2U);
+  EXPECT_EQ(engine.world.effect("a").completed, 1U);
+}
+
 TEST(Engine, TriesEndWithTheBudget) {
   FakeEngine engine(10);
   auto plan = plan_of({effect_node("a", effect_config("a"))});
@@ -329,14 +345,14 @@ TEST(Engine, TheVaultIsGoneOnceTheRunIsDone) {
   }
 }
 
-TEST(Engine, ARunOfALaterEngineIsRefusedByName) {
+TEST(Engine, H12ARunOfALaterEngineIsRefusedByName) {
   FakeEngine engine(26);
   auto begin = event::run_begin(engine.pins(shop()), {});
   begin.facts.set("engine", engine_version + 1);
   const auto state = replay({begin});
   ASSERT_FALSE(state);
   EXPECT_EQ(exit_status(state.error().effective_code()), 17);
-  EXPECT_THAT(state.error().what, HasSubstr("version 3, this program has 2"));
+  EXPECT_THAT(state.error().what, HasSubstr("version 4, this program has 3"));
   EXPECT_EQ(replay({}).error().kind, Error::Kind::corrupt);
 }
 

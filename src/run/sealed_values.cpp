@@ -72,13 +72,17 @@ Result<Value> from_handles(const Value& value, const GetSecret& get) {
     return Value(std::move(list));
   }
   if (!value.is(Value::Type::map)) return value;
-  if (value.at(handle_key).is(Value::Type::string)) return opened(value.text(handle_key), get);
+  if (is_handle(value)) return opened(value.text(handle_key), get);
   Value map = Value::Map{};
   for (const auto& [key, member] : value.map()) {
     TRY(auto plain, from_handles(member, get));
     map.set(key.starts_with('$') ? key.substr(1) : key, std::move(plain));
   }
   return map;
+}
+
+bool is_handle(const Value& value) {
+  return value.is(Value::Type::map) && value.at(handle_key).is(Value::Type::string);
 }
 
 void each_secret(const Value& value, const std::function<void(const Secret&)>& mask) {

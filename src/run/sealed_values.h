@@ -22,6 +22,9 @@ Result<Value> to_handles(const Value& value, const std::string& name, const PutS
 // The same value again, taints included.  Errors: corrupt; those of the vault.
 Result<Value> from_handles(const Value& value, const GetSecret& get);
 
+// Whether it stands for a secret.
+bool is_handle(const Value& value);
+
 // Hands every secret text inside `value` to `mask`.
 void each_secret(const Value& value, const std::function<void(const Secret&)>& mask);
 

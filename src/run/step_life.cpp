@@ -123,7 +123,9 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
   if (seen.state == plan::State::foreign || seen.state == plan::State::drifted) {
     return fail(refusal(node_.name, seen));
   }
-  TRY_DO(refuse_doubt(seen));
+  if (around_.types->find(node_.type)->fence != plan::Fence::native) {
+    TRY_DO(refuse_doubt(seen.summary));
+  }
   TRY_DO(hold_guards(op));
   TRY_DO(op.proceed());
   TRY_DO(context_.journaled(ledger_.record({event::intent(node_.name, context_.generation())})));
@@ -135,14 +137,13 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
   return {};
 }
 
-Result<void> StepLife::refuse_doubt(const plan::Observation& seen) const {
-  const bool fenced = around_.types->find(node_.type)->fence == plan::Fence::native;
-  if (fenced || !ledger_.step(node_.name).doubtful) return {};
+Result<void> StepLife::refuse_doubt(const std::string& summary) const {
+  if (!ledger_.step(node_.name).doubtful) return {};
   return fail(
       Error::Kind::conflict,
       fmt::format("{}: the driver before us announced this change, and may still be at work "
                   "on it ({})",
-                  node_.name, seen.summary),
+                  node_.name, summary),
       fmt::format("make sure that it is stopped (its machine off, or its process ended), "
                   "then: lifeboat runs release {} --reason ...",
                   context_.run()),
@@ -173,6 +174,8 @@ Result<void> StepLife::undo(const Operation& op) {
 Result<std::string> StepLife::bring_back(const Operation& op) {
   TRY(const auto step, make_step());
   TRY(const Value before, ledger_.before(node_.name));
+  // What a fence goes by may be taken back with the change: then it would come again.
+  TRY_DO(refuse_doubt("to be undone"));
   TRY_DO(hold_guards(op));
   TRY_DO(op.proceed());
   TRY_DO(context_.journaled(ledger_.record({event::undo_intent(node_.name)})));

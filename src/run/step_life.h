@@ -39,7 +39,7 @@ class StepLife {
 
  private:
   Result<std::string> bring_back(const Operation& op);
-  Result<void> refuse_doubt(const plan::Observation& seen) const;
+  Result<void> refuse_doubt(const std::string& summary) const;
   Result<void> hold_guards(const Operation& op);
   void begin_attempt();
   Result<void> attempt(const Operation& op);

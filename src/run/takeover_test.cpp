@@ -102,6 +102,30 @@ TEST(Takeover, WhatTheTargetItselfRefusesToASecondHandIsNotHeldBack) {
   EXPECT_TRUE(engine.resume()->state.recovered());
 }
 
+TEST(Takeover, NoUndoRacesASilentDriverEvenWhereTheTargetHasAFence) {
+  FakeEngine engine(7);
+  auto fenced = effect_type(engine.world, engine.random);
+  fenced.name = "fenced";
+  fenced.fence = plan::Fence::native;
+  engine.types.add(fenced);
+  fall_silent(engine, net_only("fenced"));
+  Request word;
+  word.action = "undo";
+  word.by = "carol@host";
+  word.step = "net";
+  word.reason = "not this network";
+  ASSERT_TRUE(engine.ask(word));
+  const auto held = engine.resume();
+  ASSERT_TRUE(held) << held.error().what;
+  const auto& error = held->state.step("net").error;
+  ASSERT_TRUE(error);
+  EXPECT_THAT(error->what, testing::HasSubstr("may still be at work on it"));
+  word.action = "release";
+  word.step.clear();
+  ASSERT_TRUE(engine.ask(word));
+  EXPECT_EQ(engine.resume()->state.step("net").phase, plan::StepPhase::undone);
+}
+
 TEST(Takeover, WhatWasDoneByASilentDriverIsVerifiedOnly) {
   FakeEngine engine(3);
   fall_silent(engine, net_only());
@@ -110,6 +134,27 @@ TEST(Takeover, WhatWasDoneByASilentDriverIsVerifiedOnly) {
   }));
   EXPECT_TRUE(engine.resume()->state.recovered());
   EXPECT_EQ(engine.world.effect("net").completed, 1U);
+}
+
+TEST(Takeover, H5ClocksThatDisagreeByDaysNeitherHideLifeNorFeignIt) {
+  for (const auto jump : {std::chrono::hours(-72), std::chrono::hours(72)}) {
+    FakeEngine engine(8);
+    fall_silent(engine, net_only());
+    engine.clock.jump_wall(jump);
+    engine.surely_gone = [&](const journal::Driver& driver) {
+      const auto seen = engine.repository();
+      EXPECT_TRUE(journal::Heart(*seen, "run-1", driver).beat(engine.op()));
+      return false;
+    };
+    const auto refused = engine.resume();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(exit_status(refused.error().effective_code()), 11);
+    engine.clock.jump_wall(-2 * jump);
+    engine.surely_gone = [](const journal::Driver&) { return false; };
+    const auto later = engine.resume();
+    ASSERT_TRUE(later) << later.error().what;
+    EXPECT_EQ(later->state.drivers.back().over, "silent");
+  }
 }
 
 TEST(Takeover, ADriverThatLetGoIsNoReasonToWait) {

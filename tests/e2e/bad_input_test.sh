@@ -404,7 +404,7 @@ bad_plan() { # bad_plan STEP...: lines below `steps:`
   } >"$SCRATCH/bad.yaml"
 }
 
-ACycleIsRefusedWithItsPath() {
+H7ACycleIsRefusedWithItsPath() {
   # shellcheck disable=SC2016
   bad_plan 'one: { exec: { run: ["${two.x}"], observe: ["true"], outputs: { x: string } } }' \
     'two: { exec: { run: ["${one.x}"], observe: ["true"], outputs: { x: string } } }'
@@ -412,12 +412,12 @@ ACycleIsRefusedWithItsPath() {
   grep -iq cycle "$SCRATCH/refusal" || grep -q 'wait for each other' "$SCRATCH/refusal"
 }
 
-AnUnknownKeyIsRefusedWithTheNearestRightOne() {
+H7AnUnknownKeyIsRefusedWithTheNearestRightOne() {
   bad_plan 'one: { restore: { sorce: tree, into: /x } }'
   file_refused 7:25 sorce "source"
 }
 
-ABadReferenceIsRefused() {
+H7ABadReferenceIsRefused() {
   # shellcheck disable=SC2016
   bad_plan 'one: { restore: { source: tree, into: "${inputs.tagret}" } }'
   file_refused 7: "tagret"
@@ -425,7 +425,7 @@ ABadReferenceIsRefused() {
   file_refused 7: "teee" "tree"
 }
 
-AKeyThatIsThereTwiceIsRefused() {
+H7AKeyThatIsThereTwiceIsRefused() {
   bad_plan 'one: { restore: { source: tree, into: /x } }' 'one: { wait: { tcp: "a:1" } }'
   file_refused 8:7 one
 }

@@ -142,7 +142,7 @@ recovery_in_moments() {
   end_platform "$place"
 }
 
-KilledAtRandomMomentsAndContinuedElsewhereItEndsTheSame() {
+H14KilledAtRandomMomentsAndContinuedElsewhereItEndsTheSame() {
   local moments=0 wanted=20 recoveries=0
   [[ -z ${LIFEBOAT_LONG:-} ]] || wanted=200
   while ((moments < wanted)); do
@@ -380,7 +380,7 @@ refused_as_damaged() {
   end_platform "$1"
 }
 
-AnAlteredSegmentRefusesTheRun() {
+H11AnAlteredSegmentRefusesTheRun() {
   local place chain last
   place=$(new_place)
   interrupted_run "$place"
@@ -395,7 +395,7 @@ END
   refused_as_damaged "$place" 2
 }
 
-ACutSegmentRefusesTheRun() {
+H11ACutSegmentRefusesTheRun() {
   local place chain last
   place=$(new_place)
   interrupted_run "$place"
@@ -403,7 +403,7 @@ ACutSegmentRefusesTheRun() {
   refused_as_damaged "$place" 2
 }
 
-AGapRefusesTheRun() {
+H11AGapRefusesTheRun() {
   local place chain last
   place=$(new_place)
   interrupted_run "$place"
@@ -411,7 +411,7 @@ AGapRefusesTheRun() {
   refused_as_damaged "$place" 1
 }
 
-AMissingLastSegmentIsFoundAgainByObserving() {
+H11AMissingLastSegmentIsFoundAgainByObserving() {
   local place chain last
   place=$(new_place)
   interrupted_run "$place"

@@ -125,7 +125,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
 }
 
-TEST(RecoverySim, KilledAtEverySingleChangeItEndsTheSame) {
+TEST(RecoverySim, H1KilledAtEverySingleChangeItEndsTheSame) {
   const auto expected = undisturbed(1, small_plan());
   std::uint64_t killed = 0;
   for (const bool after : {false, true}) {

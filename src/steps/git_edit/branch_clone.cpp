@@ -103,11 +103,11 @@ Result<std::optional<BranchClone::Own>> BranchClone::own_commit(const Operation&
     if (fields.size() != 5 || trimmed(fields[1]) != of.run || trimmed(fields[2]) != of.step) {
       continue;
     }
-    if (!trimmed(fields[4]).empty()) return std::optional<Own>();
     const std::string generation = trimmed(fields[3]);
     const bool is_number = !generation.empty() && generation.size() < 10 &&
                            generation.find_first_not_of("0123456789") == std::string::npos;
-    return std::optional<Own>({trimmed(fields[0]), is_number ? std::stoull(generation) : 0});
+    return std::optional<Own>(
+        {trimmed(fields[0]), is_number ? std::stoull(generation) : 0, !trimmed(fields[4]).empty()});
   }
   return std::optional<Own>();
 }

@@ -44,10 +44,11 @@ class BranchClone {
   const std::string& tip() const { return tip_; }
 
   // The newest commit with these trailers' run and step within the last thousand; nullopt when
-  // there is none, or the newest one is an undo.
+  // there is none.
   struct Own {
     std::string commit;
     std::uint64_t generation = 0;
+    bool undo = false;  // it took back what the one before it did
   };
   Result<std::optional<Own>> own_commit(const Operation& op, const Trailers& of);
 

@@ -86,7 +86,7 @@ class GitEditStep final : public plan::Step {
   Result<Observation> observe(const Operation& op) override {
     TRY_DO(connect(op));
     TRY(const Comparison now, compare(op, files_, clone_->tip()));
-    TRY(const auto own, clone_->own_commit(op, trailers()));
+    TRY(const auto own, standing_commit(op));
     Observation seen;
     seen.before = before_of(now);
     seen.generation = own ? own->generation : 0;
@@ -111,7 +111,8 @@ class GitEditStep final : public plan::Step {
     TRY_DO(connect(op));
     return push_with_retries(op, [&]() -> Result<std::optional<BranchClone::Draft>> {
       TRY(const Comparison now, compare(op, files_, clone_->tip()));
-      if (now.equal()) return std::optional<BranchClone::Draft>();
+      TRY(const bool pushed, has_pushed(op));
+      if (now.equal() || pushed) return std::optional<BranchClone::Draft>();
       BranchClone::Draft draft = new_draft(message());
       draft.contents = now.contents;
       return std::optional(std::move(draft));
@@ -134,7 +135,7 @@ class GitEditStep final : public plan::Step {
              hidden ? (same ? "(secret)" : "(another secret)") : shown(is), same});
       }
     }
-    TRY(const auto own, clone_->own_commit(op, trailers()));
+    TRY(const auto own, standing_commit(op));
     proof.outputs = outputs(own ? own->commit : clone_->tip());
     return proof;
   }
@@ -142,7 +143,7 @@ class GitEditStep final : public plan::Step {
   Result<void> undo(const Operation& op, const Value& before) override {
     TRY_DO(connect(op));
     return push_with_retries(op, [&]() -> Result<std::optional<BranchClone::Draft>> {
-      TRY(const auto own, clone_->own_commit(op, trailers()));
+      TRY(const auto own, standing_commit(op));
       if (!own) return std::optional<BranchClone::Draft>();  // nothing of ours, or undone already
       BranchClone::Draft draft = new_draft("Undo: " + message());
       draft.trailers.undo = true;
@@ -242,6 +243,25 @@ class GitEditStep final : public plan::Step {
     draft.committer.email = angle == std::string::npos ? "lifeboat@localhost"
                                                        : author.substr(angle + 1, end - angle - 1);
     return draft;
+  }
+
+  // Our commit, unless it was taken back.
+  Result<std::optional<BranchClone::Own>> standing_commit(const Operation& op) {
+    TRY(const auto own, clone_->own_commit(op, trailers()));
+    return own && own->undo ? std::optional<BranchClone::Own>() : own;
+  }
+
+  // Whether this attempt's commit is on the branch: values that differ nevertheless were set by
+  // somebody else since.  Errors: conflict, when a later attempt was here, or it was undone.
+  Result<bool> has_pushed(const Operation& op) {
+    TRY(const auto own, clone_->own_commit(op, trailers()));
+    if (!own || own->generation < context_.generation()) return false;
+    if (own->generation == context_.generation() && !own->undo) return true;
+    return fail(ErrorKind::conflict,
+                fmt::format("branch {}: {} is of a later attempt of this step",
+                            printable(clone_->branch()), own->commit.substr(0, 12)),
+                "this engine was replaced; look at the run with `lifeboat runs show`",
+                Error::Code::refused);
   }
 
   // Somebody else's push in between is no failure: read again, decide again, a few times.
