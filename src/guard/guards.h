@@ -16,6 +16,6 @@ plan::GuardKind git_guard();          // the commit that a repository's history 
 plan::GuardKind git_ref_guard();      // the commit that a ref of a repository is at
 plan::GuardKind host_guard();         // the name of the machine that the run is driven from
 plan::GuardKind postgres_guard();     // the system identifier that initdb gave a cluster
-plan::GuardKind rabbitmq_guard();     // the name of a broker's cluster
+plan::GuardKind rabbitmq_guard();     // the id that a cluster got at its first boot
 
 }  // namespace lifeboat::guards

@@ -65,7 +65,7 @@ TEST_F(GuardsE2e, AServerThatDoesNotAnswerIsUnavailable) {
   EXPECT_EQ(found.error().kind, Error::Kind::unavailable);
 }
 
-TEST_F(GuardsE2e, ABrokerIsKnownByTheNameOfItsCluster) {
+TEST_F(GuardsE2e, ABrokerIsKnownByTheIdOfItsCluster) {
   std::map<std::string, std::string> identities;
   for (const std::string prefix : {"TESTBED_RABBITMQ_", "TESTBED_RABBITMQ2_"}) {
     Value config;
@@ -74,7 +74,7 @@ TEST_F(GuardsE2e, ABrokerIsKnownByTheNameOfItsCluster) {
     config.set("password", testbed_variable((prefix + "PASSWORD").c_str()));
     const auto found = look(rabbitmq_guard(), config);
     ASSERT_TRUE(found) << found.error().what;
-    EXPECT_FALSE(found->identity.empty());
+    EXPECT_THAT(found->identity, testing::StartsWith("rabbitmq-cluster-id-"));
     identities[prefix] = found->identity;
   }
   EXPECT_NE(identities["TESTBED_RABBITMQ_"], identities["TESTBED_RABBITMQ2_"]);

@@ -14,12 +14,15 @@ Result<plan::Fingerprint> look(const Operation& op, const Value& config,
   if (!ca_file.empty() && !ca_file.starts_with('/')) ca_file = around.directory + "/" + ca_file;
   TRY(Broker broker, Broker::open(*http, {config.text("url"), config.text("user"),
                                           Secret(config.text("password")), ca_file}));
-  TRY(const Value overview, broker.call(op, {"GET", "/api/overview?columns=cluster_name", {}}));
-  const std::string name = overview.text("cluster_name");
-  if (name.empty()) {
-    return fail(Error::Kind::invalid, broker.endpoint() + ": the broker tells no cluster name");
+  // The cluster's name is no identity: most are rabbit@HOST. This is made once, at the first boot.
+  TRY(const Value parameter,
+      broker.call(op, {"GET", "/api/global-parameters/internal_cluster_id", {}}));
+  const std::string id = parameter.text("value");
+  if (id.empty()) {
+    return fail(Error::Kind::invalid, broker.endpoint() + ": the broker tells no cluster id",
+                "RabbitMQ 3.9 and later have one");
   }
-  return plan::Fingerprint{name, broker.endpoint()};
+  return plan::Fingerprint{id, broker.endpoint()};
 }
 
 }  // namespace
@@ -27,21 +30,21 @@ Result<plan::Fingerprint> look(const Operation& op, const Value& config,
 plan::GuardKind rabbitmq_guard() {
   plan::GuardKind kind;
   kind.name = "rabbitmq";
-  kind.help = "A RabbitMQ broker, by the name of its cluster.";
+  kind.help = "A RabbitMQ broker, by the id that its cluster got at its first boot.";
   kind.fields.fields = {
       {.name = "url",
        .shape = shape::string(),
        .help = "of the management API: http://HOST:15672",
        .required = true},
-      {.name = "user", .shape = shape::string(), .help = "with the tag monitoring or management"},
+      {.name = "user", .shape = shape::string(), .help = "with the tag policymaker or administrator"},
       {.name = "password", .shape = shape::secret(), .help = "of the user"},
       {.name = "ca_file",
        .shape = shape::string(),
        .help = "certificates to trust instead of the system's"},
-      {.name = "cluster_name",
+      {.name = "cluster_id",
        .shape = shape::string(),
-       .help = "as `rabbitmqctl cluster_status` shows it"}};
-  kind.expected = "cluster_name";
+       .help = "internal_cluster_id of `rabbitmqctl list_global_parameters`"}};
+  kind.expected = "cluster_id";
   kind.look = look;
   return kind;
 }

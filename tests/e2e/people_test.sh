@@ -113,7 +113,7 @@ ADriverThatWaitsIsWatchedAndGoesOn() {
   # H2: somebody else begins the same.
   fails_with 11 on_machine third recover lost 2>"$SCRATCH/second"
   grep "is being run already, with the same inputs: run .* by process .* since" "$SCRATCH/second"
-  expect "runs" 2 "$(on_machine third runs list -o json | jq '.runs | length')"
+  expect "runs" 2 "$(on_machine third runs list -o json | jq '.items | length')"
   on_machine second runs approve latest go --operator-key "$SCRATCH/alice.pem" >"$SCRATCH/answer"
   grep "taken by the driver" "$SCRATCH/answer"
   wait "$driver"

@@ -44,7 +44,7 @@ $guard}
         exec: { run: [scripts/put, $W/extra, us], observe: [scripts/is, $W/extra] }
         when: inputs.region == 'us'
       there:
-        file-check: { path: "\${inputs.to}", kind: directory }
+        file-check: { path: "\${inputs.to}", kind: folder }
         after: [uploads, extra]
 END
 }
@@ -138,7 +138,7 @@ ADryRunShowsWhatWouldChange() {
   platform
   nothing_is_back
   lifeboat recover lost --dry-run >"$SCRATCH/out"
-  said "* $W/back: (nothing) -> " "bytes of source uploads" "* scripts/put $W/target"
+  said "* $W/back: (nothing) -> " "bytes of source" "* scripts/put $W/target"
   document DryRun recover lost --dry-run
   jq -e '.steps[] | select(.step == "uploads") | .changes[0].to | contains("items")' \
     "$SCRATCH/document"
