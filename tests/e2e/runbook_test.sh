@@ -103,6 +103,9 @@ ARecoveryFillsTheExpectedOutput() {
   alone "$place" -- runbook refs -C "$SCRATCH/kept/lifeboat.yaml" >"$place/page.md"
   never grep -q 'no recovery by this plan was proven' "$place/page.md"
   grep -q 'learned from 1 run' "$place/page.md"
+  # Where there is no platform file the plan comes out of the repository.
+  alone "$place" -- runbook refs >"$place/bundled.md"
+  "$lifeboat" runbook --check "$place/bundled.md" -C "$SCRATCH/kept/lifeboat.yaml" | grep -q VALID
   grep -qE '^\| check \| expected \| found \|' "$place/page.md"
   rm -rf "$place"
 }

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "app/commands/commands.h"
+#include "app/known_platform.h"
 #include "app/version.h"
 #include "base/descriptor.h"
 #include "run/engine.h"
@@ -89,7 +90,7 @@ struct Learned {
 };
 
 Result<Learned> learn(const Operation& op, Program& program, const Given& given,
-                      const plan::Plan& plan) {
+                      KnownPlatform& known, const plan::Plan& plan) {
   Learned learned;
   const platform::Vocabulary vocabulary = program.vocabulary();
   if (given.offline) {
@@ -98,9 +99,12 @@ Result<Learned> learn(const Operation& op, Program& program, const Given& given,
     }
     return learned;
   }
-  TRY(const Opened opened, program.open_repository(op));
-  learned.expectations = run::learn(op, *opened.repository, plan, *vocabulary.steps, "").steps;
-  TRY(learned.green, newest_green(op, *opened.repository, plan.name));
+  if (!known.opened) {
+    TRY(known.opened, program.open_repository(op));
+  }
+  repo::Repository& repository = *known.opened->repository;
+  learned.expectations = run::learn(op, repository, plan, *vocabulary.steps, "").steps;
+  TRY(learned.green, newest_green(op, repository, plan.name));
   return learned;
 }
 
@@ -130,9 +134,10 @@ Result<int> make(const Operation& op, Program& program, const Given& given) {
     return fail(Error::Kind::invalid, "two pages need a folder", "add --out DIR",
                 Error::Code::usage);
   }
-  TRY(const platform::Platform platform, program.platform_file());
+  TRY(KnownPlatform known, known_platform(op, program));
+  const platform::Platform& platform = known.platform;
   TRY(const plan::Plan* plan, find_plan(platform, given.plan));
-  TRY(const Learned learned, learn(op, program, given, *plan));
+  TRY(const Learned learned, learn(op, program, given, known, *plan));
   const platform::Vocabulary vocabulary = program.vocabulary();
   runbook::Ground ground;
   ground.plan = plan;
@@ -151,13 +156,13 @@ Result<int> make(const Operation& op, Program& program, const Given& given) {
   return 0;
 }
 
-Result<int> check(Program& program, const Given& given) {
+Result<int> check(const Operation& op, Program& program, const Given& given) {
   TRY(const std::string text, read_page(given.check));
   TRY(const runbook::Stamp stamp, runbook::read_stamp(text));
-  TRY(const platform::Platform platform, program.platform_file());
-  const auto plan = platform.plans.find(stamp.plan);
+  TRY(const KnownPlatform known, known_platform(op, program));
+  const auto plan = known.platform.plans.find(stamp.plan);
   std::vector<std::string> changes;
-  if (plan == platform.plans.end()) {
+  if (plan == known.platform.plans.end()) {
     changes.push_back("plan " + stamp.plan + ": no longer there");
   } else {
     changes = runbook::compare(stamp, plan->second);
@@ -197,12 +202,14 @@ void add_runbook(CLI::App& root, Program& program) {
                  "without the repository: no times and no outputs of earlier runs")
       ->excludes(page);
   command->footer(
+      "Without --config and ./lifeboat.yaml the plan comes out of the repository's newest "
+      "bundle.\n\n"
       "Examples:\n  lifeboat runbook shop-lost --format both --out runbooks/\n"
       "  lifeboat runbook shop-lost --offline | less\n"
       "  lifeboat runbook --check runbooks/runbook-shop-lost.md");
   command->callback([&program, given] {
     program.chosen = [&program, given](const Operation& op) -> Result<int> {
-      if (!given->check.empty()) return check(program, *given);
+      if (!given->check.empty()) return check(op, program, *given);
       if (!given->plan.empty()) return make(op, program, *given);
       return fail(Error::Kind::invalid, "no plan was named",
                   "lifeboat runbook PLAN, or lifeboat runbook --check FILE", Error::Code::usage);

@@ -1,0 +1,33 @@
+#include "app/known_platform.h"
+
+#include <filesystem>
+
+#include "backup/bundle.h"
+#include "base/temporary_folder.h"
+
+namespace lifeboat::app {
+
+Result<KnownPlatform> known_platform(const Operation& op, Program& program) {
+  std::error_code unknown;
+  const bool here = !program.options.config.empty() ||
+                    std::filesystem::exists(std::filesystem::path("lifeboat.yaml"), unknown);
+  KnownPlatform known;
+  if (here || program.options.repository.empty()) {
+    TRY(known.platform, program.platform_file());
+    return known;
+  }
+  TRY(known.opened, program.open_repository(op));
+  TRY(const repo::Point newest, find_point(*known.opened->repository, "latest"));
+  if (!newest.about.bundle) {
+    return fail(Error::Kind::not_found, "the newest recovery point holds no bundle",
+                "give the platform file: --config lifeboat.yaml");
+  }
+  TRY(const TemporaryFolder folder, TemporaryFolder::make("bundle"));
+  TRY_DO(backup::unpack_bundle(op, *known.opened->repository, *newest.about.bundle, folder.path()));
+  auto platform = program.read_platform(folder.path() + "/lifeboat.yaml");
+  if (!platform) return wrap(std::move(platform).error(), "bundle " + newest.about.bundle->brief());
+  known.platform = *std::move(platform);
+  return known;
+}
+
+}  // namespace lifeboat::app

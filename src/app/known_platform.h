@@ -1,0 +1,24 @@
+// app/known_platform.h - The platform file for commands that only read it, found where there may be
+// none: --config, else ./lifeboat.yaml, else the one in the newest bundle of the repository.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <optional>
+
+#include "app/program.h"
+
+namespace lifeboat::app {
+
+struct KnownPlatform {
+  platform::Platform platform;
+  // The repository, when it had to be opened for the bundle.
+  std::optional<Opened> opened;
+};
+
+// The files that travel in a bundle with its platform file are not kept: it is for reading the
+// plans.  Errors: those of the file; not_found (no file, and no --repository to look into; no
+// point; its point has no bundle); those of opening the repository.
+Result<KnownPlatform> known_platform(const Operation& op, Program& program);
+
+}  // namespace lifeboat::app
