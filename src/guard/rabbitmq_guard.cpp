@@ -31,19 +31,20 @@ plan::GuardKind rabbitmq_guard() {
   plan::GuardKind kind;
   kind.name = "rabbitmq";
   kind.help = "A RabbitMQ broker, by the id that its cluster got at its first boot.";
-  kind.fields.fields = {
-      {.name = "url",
-       .shape = shape::string(),
-       .help = "of the management API: http://HOST:15672",
-       .required = true},
-      {.name = "user", .shape = shape::string(), .help = "with the tag policymaker or administrator"},
-      {.name = "password", .shape = shape::secret(), .help = "of the user"},
-      {.name = "ca_file",
-       .shape = shape::string(),
-       .help = "certificates to trust instead of the system's"},
-      {.name = "cluster_id",
-       .shape = shape::string(),
-       .help = "internal_cluster_id of `rabbitmqctl list_global_parameters`"}};
+  kind.fields.fields = {{.name = "url",
+                         .shape = shape::string(),
+                         .help = "of the management API: http://HOST:15672",
+                         .required = true},
+                        {.name = "user",
+                         .shape = shape::string(),
+                         .help = "with the tag policymaker or administrator"},
+                        {.name = "password", .shape = shape::secret(), .help = "of the user"},
+                        {.name = "ca_file",
+                         .shape = shape::string(),
+                         .help = "certificates to trust instead of the system's"},
+                        {.name = "cluster_id",
+                         .shape = shape::string(),
+                         .help = "internal_cluster_id of `rabbitmqctl list_global_parameters`"}};
   kind.expected = "cluster_id";
   kind.look = look;
   return kind;

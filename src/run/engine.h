@@ -71,7 +71,8 @@ struct Outcome {
 std::string new_run_name(Random& random);
 
 // Errors, all before anything was changed: lease_held (somebody is at work on the same recovery:
-// run/rivals.h); not_ready (preflight); unavailable, conflict (the run cannot be written). `pins.inputs` holds secrets as such, tainted; they go to the vault.
+// run/rivals.h); not_ready (preflight); unavailable, conflict (the run cannot be written).
+// `pins.inputs` holds secrets as such, tainted; they go to the vault.
 Result<Outcome> begin(const Operation& op, const EngineSetup& setup, const Pins& pins);
 
 // Errors, all before anything was changed by us: not_found (no such run, or never begun); corrupt
