@@ -164,7 +164,8 @@ class GitEditStep final : public plan::Step {
       for (const Change& wanted : files_.at(file)) {
         const auto was = values.find(wanted.path);
         if (was == values.end() || leaf_text(was->second) == leaf_text(wanted.value)) continue;
-        changes.push_back({printable(file) + ": " + printable(wanted.path), shown(was->second),
+        changes.push_back({printable(file) + ": " + printable(wanted.path),
+                           wanted.value.tainted() ? "(another secret)" : shown(was->second),
                            shown(wanted.value)});
       }
     }
