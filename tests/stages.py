@@ -219,7 +219,7 @@ def stage_tidy(tally):
 FUZZED = {
     "platform file": ["platform"], "framing": ["wire", "envelope"], "decoded pack directory":
     ["directory"], "index": ["index"], "log record": ["log"], "snapshot": ["snapshot"],
-    "journal": ["journal"],
+    "journal": ["journal"], "evidence": ["evidence"],
 }
 
 

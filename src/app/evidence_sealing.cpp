@@ -27,6 +27,15 @@ std::string own_digest() {
   return "";
 }
 
+// The last driver of the run, when this process was it; else a new one.
+journal::Driver author(Program& program, const run::RunState& run) {
+  const journal::Driver ours = run::this_driver(program.random());
+  if (run.drivers.empty()) return ours;
+  const journal::Driver& last = run.drivers.back().driver;
+  const bool same = last.host == ours.host && last.pid == ours.pid && last.boot == ours.boot;
+  return same ? last : ours;
+}
+
 }  // namespace
 
 std::optional<crypt::SigningKey> evidence_key(const Operation& op, Program& program) {
@@ -38,7 +47,7 @@ std::optional<crypt::SigningKey> evidence_key(const Operation& op, Program& prog
 }
 
 Result<std::optional<evidence::Sealed>> seal_evidence(
-    const Operation& op, Program& program, repo::Repository& repository, const std::string& run,
+    const Operation& op, Program& program, repo::Repository& repository, const run::RunState& run,
     const std::optional<crypt::SigningKey>& operator_key) {
   const steps::RestoreWorld no_world;  // steps are only asked what they change
   const plan::StepTypes types = known_steps(no_world);
@@ -47,14 +56,14 @@ Result<std::optional<evidence::Sealed>> seal_evidence(
   maker.program = own_digest();
   maker.types = &types;
   maker.operator_key = operator_key;
-  maker.driver = run::this_driver(program.random());
-  return evidence::seal_run(op, repository, run, maker);
+  maker.driver = author(program, run);
+  return evidence::seal_run(op, repository, run.pins.run, maker);
 }
 
 void tell_evidence(const Operation& op, Program& program, repo::Repository& repository,
-                   const std::string& run, const std::optional<crypt::SigningKey>& operator_key) {
+                   const run::RunState& run, const std::optional<crypt::SigningKey>& operator_key) {
   const auto sealed = seal_evidence(op, program, repository, run, operator_key);
-  const std::string command = "`lifeboat evidence export " + run + " FOLDER`";
+  const std::string command = "`lifeboat evidence export " + run.pins.run + " FOLDER`";
   program.terminal().end_progress();
   if (!sealed) {
     program.terminal().say(fmt::format("evidence: not made yet: {}; {} makes it",

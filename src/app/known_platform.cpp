@@ -1,5 +1,7 @@
 #include "app/known_platform.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "backup/bundle.h"
@@ -28,6 +30,18 @@ Result<KnownPlatform> known_platform(const Operation& op, Program& program) {
   if (!platform) return wrap(std::move(platform).error(), "bundle " + newest.about.bundle->brief());
   known.platform = *std::move(platform);
   return known;
+}
+
+Result<const plan::Plan*> find_plan(const platform::Platform& platform, const std::string& name) {
+  const auto found = platform.plans.find(name);
+  if (found != platform.plans.end()) return &found->second;
+  std::vector<std::string> known;
+  for (const auto& [word, plan] : platform.plans) known.push_back(word);
+  const std::string near = nearest(name, known);
+  return fail(Error::Kind::not_found, "there is no plan " + printable(name),
+              near.empty() ? fmt::format("plans: {}", fmt::join(known, ", "))
+                           : "did you mean " + near + "?",
+              Error::Code::usage);
 }
 
 }  // namespace lifeboat::app

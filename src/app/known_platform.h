@@ -1,5 +1,6 @@
 // app/known_platform.h - The platform file for commands that only read it, found where there may be
 // none: --config, else ./lifeboat.yaml, else the one in the newest bundle of the repository.
+// And its plans by name.
 //
 // Threads: one at a time.
 #pragma once
@@ -20,5 +21,8 @@ struct KnownPlatform {
 // plans.  Errors: those of the file; not_found (no file, and no --repository to look into; no
 // point; its point has no bundle); those of opening the repository.
 Result<KnownPlatform> known_platform(const Operation& op, Program& program);
+
+// A plan of the platform file.  Errors: usage, with the nearest name.
+Result<const plan::Plan*> find_plan(const platform::Platform& platform, const std::string& name);
 
 }  // namespace lifeboat::app

@@ -1,7 +1,7 @@
 #include "app/scenario.h"
 
-#include "app/commands/commands.h"
 #include "app/input_words.h"
+#include "app/known_platform.h"
 
 namespace lifeboat::app {
 namespace {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -200,16 +202,17 @@ class Judge {
 };
 
 Readiness weighed(const std::string& plan, std::vector<Reason> reasons) {
-  Readiness readiness{plan, 100, true, std::move(reasons)};
+  Readiness readiness{plan, 100, true, {}};
   int lost = 0;
-  for (const Reason& reason : readiness.reasons) {
+  // Equal ones stay in the order in which they were found.
+  std::multimap<std::pair<Severity, int>, Reason, std::greater<>> worst_first;
+  for (Reason& reason : reasons) {
     lost = std::min(100, lost + reason.points);
     readiness.ready = readiness.ready && reason.severity != Severity::failure;
+    worst_first.emplace(std::pair(reason.severity, reason.points), std::move(reason));
   }
   readiness.score = 100 - lost;
-  std::ranges::stable_sort(readiness.reasons, [](const Reason& a, const Reason& b) {
-    return std::pair(a.severity, a.points) > std::pair(b.severity, b.points);
-  });
+  for (auto& [rank, reason] : worst_first) readiness.reasons.push_back(std::move(reason));
   return readiness;
 }
 

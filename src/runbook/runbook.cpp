@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/bytes.h"
@@ -84,15 +85,14 @@ class Maker {
     runbook_.title = fmt::format("Runbook: {}", plan_.name);
     runbook_.stamp = stamp_of(plan_, ground_.made);
     const auto waves = waves_of(plan_);
-    std::vector<std::string> order = plan_.topological();
-    std::stable_sort(order.begin(), order.end(),
-                     [&](const auto& a, const auto& b) { return waves.at(a) < waves.at(b); });
+    std::multimap<std::size_t, std::string> in_waves;
+    for (const std::string& name : plan_.topological()) in_waves.emplace(waves.at(name), name);
     // The settings come first, and are known last.
     std::size_t number = 0;
-    for (const std::string& name : order) add_step(*plan_.find(name), waves.at(name), ++number);
+    for (const auto& [wave, name] : in_waves) add_step(*plan_.find(name), wave, ++number);
     std::vector<Block> steps;
     std::swap(steps, runbook_.blocks);
-    add_head(order.size(), waves);
+    add_head(in_waves.size(), waves);
     runbook_.blocks.insert(runbook_.blocks.end(), steps.begin(), steps.end());
     add(heading(2, "Afterwards"));
     add(

@@ -40,7 +40,4 @@ void add_schema(CLI::App& root, Program& program);
 void add_completion(CLI::App& root, Program& program);
 void add_version(CLI::App& root, Program& program);
 
-// A plan of the platform file.  Errors: usage, with the nearest name.
-Result<const plan::Plan*> find_plan(const platform::Platform& platform, const std::string& name);
-
 }  // namespace lifeboat::app

@@ -68,7 +68,8 @@ Result<evidence::Sealed> chosen(const Operation& op, Program& program, repo::Rep
       journal::Journal::open(op, repository, run, run::this_driver(program.random())));
   if (number < 0 && evidence::lacks_evidence(journal->events())) {
     const auto key = evidence_key(op, program);
-    TRY(const auto sealed, seal_evidence(op, program, repository, run, key));
+    TRY(const auto state, run::replay(journal->events()));
+    TRY(const auto sealed, seal_evidence(op, program, repository, state, key));
     if (sealed) return *sealed;
   }
   const auto known = evidence::sealed_in(journal->events());

@@ -4,21 +4,9 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands/commands.h"
+#include "app/known_platform.h"
 
 namespace lifeboat::app {
-
-Result<const plan::Plan*> find_plan(const platform::Platform& platform, const std::string& name) {
-  const auto found = platform.plans.find(name);
-  if (found != platform.plans.end()) return &found->second;
-  std::vector<std::string> known;
-  for (const auto& [word, plan] : platform.plans) known.push_back(word);
-  const std::string near = nearest(name, known);
-  return fail(Error::Kind::not_found, "there is no plan " + printable(name),
-              near.empty() ? fmt::format("plans: {}", fmt::join(known, ", "))
-                           : "did you mean " + near + "?",
-              Error::Code::usage);
-}
-
 namespace {
 
 Result<int> validate(Program& program) {

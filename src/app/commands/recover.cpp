@@ -86,7 +86,7 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
     }
   }
   TRY(const run::Outcome outcome, watched_begin(op, program, *recovery));
-  if (!outcome.halted) tell_evidence(op, program, recovery->repository(), pins.run, signer);
+  if (!outcome.halted) tell_evidence(op, program, recovery->repository(), outcome.state, signer);
   return tell_end(program, outcome, given.report, recovery->learned().steps);
 }
 
