@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::string_view released_kind = "run-released";
 
-std::string prefix_of(const std::string& run) { return "heartbeats/" + run + "/"; }
+constexpr std::string_view heartbeats = "heartbeats/";
+
+std::string prefix_of(const std::string& run) { return std::string(heartbeats) + run + "/"; }
 
 // The name is of the driver's making: its digest is a name of ours.
 std::string released_name(const std::string& run, const Driver& driver) {
@@ -79,6 +81,17 @@ Result<bool> has_let_go(const Operation& op, repo::Repository& repository, const
   if (!sealed && sealed.error().kind == Error::Kind::not_found) return false;
   if (!sealed) return fail(sealed.error());
   return repository.unseal(released_kind, name, *sealed).has_value();
+}
+
+Result<std::set<std::string>> runs_with_heartbeats(const Operation& op,
+                                                   repo::Repository& repository) {
+  TRY(const auto names, repository.store().list(op, std::string(heartbeats)));
+  std::set<std::string> runs;
+  for (const std::string& name : names) {
+    const std::string below = name.substr(heartbeats.size());
+    runs.insert(below.substr(0, below.find('/')));
+  }
+  return runs;
 }
 
 Result<std::optional<Beat>> last_beat(const Operation& op, repo::Repository& repository,

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "journal/journal.h"
@@ -43,6 +44,10 @@ Result<void> let_go(const Operation& op, repo::Repository& repository, const std
 // Errors: unavailable. One that cannot be read was not said.
 Result<bool> has_let_go(const Operation& op, repo::Repository& repository, const std::string& run,
                         const Driver& driver);
+
+// Names of the runs that have a heartbeat: their drivers live, or died without a word.
+Result<std::set<std::string>> runs_with_heartbeats(const Operation& op,
+                                                   repo::Repository& repository);
 
 // The newest beat; nullopt when there is none. One that cannot be read counts by its number, its
 // driver being unknown (empty).  Errors: unavailable.

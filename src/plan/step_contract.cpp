@@ -5,6 +5,9 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <set>
+
+#include "schema/json.h"
 
 namespace lifeboat::plan {
 namespace {
@@ -34,6 +37,26 @@ class CutClock final : public Clock {
  private:
   const Clock& real_;
   const std::uint64_t looks_;
+  mutable std::atomic<std::uint64_t> seen_ = 0;
+};
+
+// How often an undisturbed apply looks at the clock.
+class CountingClock final : public Clock {
+ public:
+  explicit CountingClock(const Clock& real) : real_(real) {}
+  WallTime wall() const override { return real_.wall(); }
+  std::chrono::nanoseconds boot() const override {
+    ++seen_;
+    return real_.boot();
+  }
+  void pause(std::chrono::nanoseconds time, bool (*stop)(const void*),
+             const void* context) const override {
+    real_.pause(time, stop, context);
+  }
+  std::uint64_t seen() const { return seen_; }
+
+ private:
+  const Clock& real_;
   mutable std::atomic<std::uint64_t> seen_ = 0;
 };
 
@@ -120,6 +143,12 @@ class Exam {
     return holds(result.has_value(), what + " failed: " + (result ? "" : result.error().what));
   }
 
+  void conceals(std::string_view text, const std::string& where) {
+    for (const std::string& secret : world_->secrets()) {
+      holds(text.find(secret) == std::string_view::npos, where + " shows a secret");
+    }
+  }
+
   // The engine dies here and another one makes the step anew.
   void die() {
     step_.reset();
@@ -132,6 +161,10 @@ class Exam {
     if (!works(seen, "observe " + when)) return State::foreign;
     conceals(seen->summary, "the summary of observe");
     conceals(seen->would, "the preview of observe");
+    for (const Change& change : seen->changes) {
+      conceals(change.what + change.from + change.to, "a change that observe tells");
+    }
+    conceals(to_json(seen->before), "what observe saw before");
     return seen->state;
   }
   // A whole life without a death. False: a verb failed, and it was said.
@@ -147,11 +180,11 @@ class Exam {
   }
   // The engine is paused within apply, at the Nth look at the clock (nullopt: before it). Another
   // one takes over, and once it is done somebody alters the target; then the first one wakes up.
-  // False: apply never looked that often, so that nothing was seen.
-  bool wakes_up_replaced(std::optional<std::uint64_t> looks, const std::string& when) {
+  // When apply does not look that often this time, nothing is seen.
+  void wakes_up_replaced(std::optional<std::uint64_t> looks, const std::string& when) {
     ReplacedContext context(world_->context());
     const auto paused = world_->type().make(config_, context);
-    if (!works(paused, "make")) return false;
+    if (!works(paused, "make")) return;
     works((*paused)->observe(op_), "observe " + when);
     Result<void> successor;
     std::string left;
@@ -168,18 +201,17 @@ class Exam {
     slow.clock = &clock;
     if (!looks) meanwhile();
     const auto applied = (*paused)->apply(slow);
-    if (looks && !clock.reached()) return false;
+    if (looks && !clock.reached()) return;
     if (successor) {
       holds(world_->digest() == left, "a driver that was replaced changed the target " + when +
                                           (applied ? "" : ": " + applied.error().what));
-      return true;
+      return;
     }
     // A lock of the paused one makes the other wait: then the change is whole before it goes on.
     holds(successor.error().kind == Error::Kind::cancelled ||
               successor.error().kind == Error::Kind::unavailable,
           "whoever takes over fails " + when + ": " + successor.error().what);
     if (live(when)) proves(when);
-    return true;
   }
   void proves(const std::string& when) {
     const auto proof = step_->verify(op_);
@@ -209,11 +241,6 @@ class Exam {
   void make() {
     auto made = world_->type().make(config_, world_->context());
     if (works(made, "make")) step_ = *std::move(made);
-  }
-  void conceals(std::string_view text, const std::string& where) {
-    for (const std::string& secret : world_->secrets()) {
-      holds(text.find(secret) == std::string_view::npos, where + " shows a secret");
-    }
   }
   void outputs_hold(const Value& outputs) {
     for (const auto& [name, shape] : world_->type().outputs) {
@@ -271,6 +298,9 @@ Violations applying(const MakeStepWorld& make_world) {
   exam.die();
   exam.holds(exam.observed("by the next engine") == State::ours_done,
              "the next engine does not see that it is done");
+  for (const std::string& line : exam.world().context().lines()) {
+    exam.conceals(line, "a line of its log");
+  }
   return violations;
 }
 
@@ -322,11 +352,32 @@ Violations killed_between_verbs(const MakeStepWorld& make_world) {
   return violations;
 }
 
+// Looks of an apply at which it is cut or paused: close together at its beginning, where it makes
+// up its mind, and at its end, where it changes things.
+std::vector<std::uint64_t> moments_of_apply(const MakeStepWorld& make_world,
+                                            Violations& violations) {
+  Exam exam(make_world, violations);
+  if (!exam.ready()) return {};
+  exam.observed("before an apply that is counted");
+  const CountingClock clock(*exam.op().clock);
+  Operation counted = exam.op();
+  counted.clock = &clock;
+  counted.deadline = end_of_time;
+  exam.works(exam.step().apply(counted), "apply");
+  const std::uint64_t all = clock.seen();
+  std::set<std::uint64_t> moments{0};
+  for (std::uint64_t distance = 1; distance <= all; distance *= 2) {
+    if (distance < all) moments.insert(distance);
+    moments.insert(all - distance);
+  }
+  return {moments.begin(), moments.end()};
+}
+
 Violations killed_within_apply(const MakeStepWorld& make_world) {
   Violations violations;
   const std::string end = undisturbed_end(make_world, violations);
   if (!violations.empty()) return violations;
-  for (const std::uint64_t looks : {0u, 1u, 2u, 4u, 8u, 16u, 32u}) {
+  for (const std::uint64_t looks : moments_of_apply(make_world, violations)) {
     const std::string when = "with a death within apply, at look " + std::to_string(looks);
     Exam exam(make_world, violations);
     if (!exam.ready()) return violations;
@@ -349,16 +400,17 @@ Violations killed_within_apply(const MakeStepWorld& make_world) {
 // Of types that say that their target refuses whoever was replaced.
 Violations replaced(const MakeStepWorld& make_world) {
   Violations violations;
-  for (const std::optional<std::uint64_t> looks :
-       {std::optional<std::uint64_t>(), {0}, {1}, {2}, {4}, {8}, {16}}) {
+  {
     Exam exam(make_world, violations);
     if (!exam.ready() || exam.world().type().fence != Fence::native) return violations;
     const auto& effects = exam.world().type().effects;
     if (effects && effects(exam.config()).empty()) return violations;  // nothing to refuse
-    const std::string when =
-        looks ? "when it wakes up within apply, at look " + std::to_string(*looks)
-              : "when it wakes up before apply";
-    if (!exam.wakes_up_replaced(looks, when)) return violations;
+    exam.wakes_up_replaced(std::nullopt, "when it wakes up before apply");
+  }
+  for (const std::uint64_t looks : moments_of_apply(make_world, violations)) {
+    Exam exam(make_world, violations);
+    exam.wakes_up_replaced(looks,
+                           "when it wakes up within apply, at look " + std::to_string(looks));
   }
   return violations;
 }

@@ -1,4 +1,4 @@
-// The suite itself under test: a small correct step passes it, and eight broken ones do not.
+// The suite itself under test: a small correct step passes it, and ten broken ones do not.
 #include "plan/step_contract.h"
 
 #include <gmock/gmock.h>
@@ -28,6 +28,8 @@ enum class Fault {
   never_continues,
   forgets_that_it_is_done,
   has_no_fence,
+  looks_at_its_fence_once,
+  shows_a_secret,
 };
 
 const std::vector<std::string> wanted = {"network", "database", "broker", "traffic"};
@@ -48,6 +50,7 @@ class MemoryStep final : public Step {
     Value::List before;
     for (const std::string& word : target_.words) before.emplace_back(word);
     seen.before = Value(std::move(before));
+    if (fault_ == Fault::shows_a_secret) seen.changes.push_back({"password", "", "hunter2"});
     seen.state = state();
     if (seen.state == State::ours_done) seen.outputs = outputs();
     return seen;
@@ -70,7 +73,8 @@ class MemoryStep final : public Step {
     if (fault_ != Fault::appends_again) target_.words.clear();
     for (const std::string& word : wanted) {
       TRY_DO(op.proceed());
-      if (target_.generation != context_.generation() && fault_ != Fault::has_no_fence) {
+      if (target_.generation != context_.generation() && fault_ != Fault::has_no_fence &&
+          fault_ != Fault::looks_at_its_fence_once) {
         return fail(Error::Kind::conflict, "a later attempt was here", "", Error::Code::refused);
       }
       target_.words.push_back(word);
@@ -137,6 +141,7 @@ class MemoryWorld final : public StepWorld {
     return all;
   }
   void alter() override { target_.words = {"altered"}; }
+  std::vector<std::string> secrets() override { return {"hunter2"}; }
   bool make_foreign() override {
     target_.words = {"not", "ours"};
     return true;
@@ -171,7 +176,9 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{Fault::overwrites_foreign, "apply changed what is foreign"},
         std::pair{Fault::never_continues, "with a death within apply"},
         std::pair{Fault::forgets_that_it_is_done, "does not say that it is done"},
-        std::pair{Fault::has_no_fence, "a driver that was replaced changed the target"}),
+        std::pair{Fault::has_no_fence, "a driver that was replaced changed the target"},
+        std::pair{Fault::looks_at_its_fence_once, "a driver that was replaced changed the target"},
+        std::pair{Fault::shows_a_secret, "a change that observe tells shows a secret"}),
     [](const auto& parameter) {
       return "Number" + std::to_string(static_cast<int>(parameter.param.first));
     });

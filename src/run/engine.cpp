@@ -20,6 +20,8 @@ namespace lifeboat::run {
 namespace {
 
 constexpr std::size_t run_name_bytes = 6;
+// Of one that has been stopped by request, too.
+constexpr std::chrono::nanoseconds time_to_withdraw = std::chrono::seconds(30);
 
 // A setup with everything that may be left out put in.
 EngineSetup completed(const EngineSetup& setup) {
@@ -41,12 +43,10 @@ TakeoverWatch watch_of(const EngineSetup& setup) {
           setup.children_wait, setup.surely_gone,     setup.take_over};
 }
 
-Result<repo::RunRecord> announce(const Operation& op, repo::Repository& repository,
-                                 const Pins& pins) {
+Result<void> announce(const Operation& op, repo::Repository& repository, const Pins& pins) {
   TRY(const auto session, repository.open_session(op));
-  TRY(auto record, session->announce_run(op, pins.run, pins.plan.name));
-  TRY_DO(session->close(op));
-  return record;
+  TRY_DO(session->announce_run(op, pins.run, pins.plan.name));
+  return session->close(op);
 }
 
 std::shared_ptr<FaultPoints> fault_points_of(const EngineSetup& setup) {
@@ -148,13 +148,21 @@ Result<void> settle_doubts(const Operation& op, const EngineSetup& setup, Ledger
   return {};
 }
 
-// Ends a run that has changed nothing yet.
-Result<void> withdraw(const Operation& op, journal::Journal& journal, const EngineSetup& setup,
-                      const Error& why) {
-  TRY_DO(journal.append(op, {event::run_remark(why.what),
-                             event::run_end({"cancelled", setup.around.clock->wall(), {}}),
-                             event::driver_left(setup.driver)}));
-  return journal.destroy_vault(op);
+// Ends a run that has changed nothing yet, and is not to be gone on with. Whatever becomes of that,
+// why it gives way is what counts: without an end it is a run that was left.
+void withdraw(journal::Journal& journal, const EngineSetup& setup, const Error& why) {
+  const Operation op = Operation{setup.around.clock}.within(time_to_withdraw);
+  const auto ended =
+      journal.append(op, {event::run_remark(why.what),
+                          event::run_end({"withdrawn", setup.around.clock->wall(), {}}),
+                          event::driver_left(setup.driver)});
+  if (ended) static_cast<void>(journal.destroy_vault(op));
+}
+
+tl::unexpected<Error> gave_way(const std::string& run) {
+  return fail(Error::Kind::conflict,
+              "run " + run + " gave way to another one of the same recovery; it changed nothing",
+              "`lifeboat runs list` shows the other one", Error::Code::refused);
 }
 
 std::vector<journal::Event> joining(const EngineSetup& setup, const RunState& state,
@@ -180,9 +188,9 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   mask_secrets(setup.around, pins);
   const plan::Scope scope = first_scope(pins, setup.around.clock->wall());
   TRY_DO(prove_guards(op, setup.around, pins.plan, scope, {}));
-  TRY(const std::uint64_t seen, refuse_rivals(op, watch_of(setup), pins));
+  TRY(const Rivals seen, refuse_rivals(op, watch_of(setup), pins));
   TRY_DO(preflight_all(op, setup.around, pins, scope, {}));
-  TRY(const repo::RunRecord record, announce(op, *setup.repository, pins));
+  TRY_DO(announce(op, *setup.repository, pins));
   const auto faults = fault_points_of(setup);
   journal::Vault vault(*setup.repository, pins.run, [&faults](const std::string& object) {
     faults->journal_written(object, {});
@@ -196,8 +204,8 @@ Result<Outcome> begin(const Operation& op, const EngineSetup& given, const Pins&
   TRY(auto state, replay(journal->events()));
   Ledger ledger(*journal, *setup.around.launcher, *setup.around.clock, std::move(state));
   TRY_DO(ledger.reveal());
-  if (auto first = outrank_rivals(op, watch_of(setup), pins, record, seen); !first) {
-    TRY_DO(withdraw(op, *journal, setup, first.error()));
+  if (auto first = outrank_rivals(op, watch_of(setup), pins, seen); !first) {
+    withdraw(*journal, setup, first.error());
     return fail(std::move(first).error());
   }
   auto halted = Drive(setup, *journal, ledger, faults).run(op);
@@ -223,7 +231,9 @@ Result<std::optional<std::string>> newest_run(const Operation& op, repo::Reposit
   const auto runs = repository.runs();
   for (auto run = runs.rbegin(); run != runs.rend() && !newest; ++run) {
     TRY(const bool begun, was_begun(op, repository, run->run));
-    if (begun) newest = run->run;
+    if (!begun) continue;
+    const auto outcome = read_run(op, repository, run->run);
+    if (!outcome || !outcome->state.withdrawn()) newest = run->run;
   }
   return newest;
 }
@@ -235,6 +245,8 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
   const bool fresh = journal.freshness_proven();
   if (left.state.recovered())
     return look_back(op, journal, std::move(left.state), setup.keep_vault);
+  if (left.state.withdrawn()) return gave_way(run);
+  TRY(const Rivals seen, refuse_rivals(op, watch_of(setup), left.state.pins));
   auto joined = joining(setup, left.state, left.over, fresh);
   if (setup.replan != nullptr) {
     TRY_DO(map_steps(left.state, *setup.replan));
@@ -254,10 +266,12 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& given, const std:
   const auto faults = fault_points_of(setup);
   watch_writes(journal, faults);
   TRY_DO(ledger.record(std::move(joined)));
-  if (auto settled = settle_doubts(op, setup, ledger, left.over == "takeover"); !settled) {
+  auto ours = outrank_rivals(op, watch_of(setup), ledger.pins(), seen);
+  if (ours) ours = settle_doubts(op, setup, ledger, left.over == "takeover");
+  if (!ours) {
     ledger.note(event::driver_left(setup.driver));
     TRY_DO(journal.flush({setup.around.clock}));
-    return fail(std::move(settled).error());
+    return fail(std::move(ours).error());
   }
   auto halted = Drive(setup, journal, ledger, faults).run(op);
   return outcome_of(ledger, fresh, std::move(halted));

@@ -83,7 +83,7 @@ Result<Outcome> resume(const Operation& op, const EngineSetup& setup, const std:
 // Whether a run that was announced has a journal: if its driver died in between, nothing was
 // changed and there is nothing to resume.  Errors: those of the store.
 Result<bool> was_begun(const Operation& op, repo::Repository& repository, const std::string& run);
-// The newest run that was begun; nullopt when there is none.
+// The newest run that was begun and did not give way to another; nullopt when there is none.
 Result<std::optional<std::string>> newest_run(const Operation& op, repo::Repository& repository);
 
 // A run as its journal has it, for `runs show` and for preparing a resume().  Errors: as resume().

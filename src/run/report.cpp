@@ -205,6 +205,7 @@ std::string why_not(const Report& report, const Outcome& outcome) {
     waiting += step.status != "done";
   }
   if (report.outcome == "partial") return skipped_text(outcome.state);
+  if (outcome.state.withdrawn()) return "it gave way to another run of the same recovery";
   if (outcome.state.cancelled) return standing_text("cancelled", *outcome.state.cancelled);
   if (report.outcome == "undone") return standing_text("undone", *outcome.state.going_back);
   if (waiting > 0) return fmt::format("{} of {} steps are not done", waiting, report.steps.size());

@@ -10,9 +10,9 @@
 namespace lifeboat::run {
 namespace {
 
-constexpr std::size_t looked_at = 20;  // runs of one plan, the newest first
-// So many of them are read even without a heartbeat: the first one may not have come yet.
+// So many of a plan's newest runs are read without a heartbeat: the first one may still come.
 constexpr std::size_t read_always = 3;
+constexpr std::chrono::nanoseconds look_for_life_every = std::chrono::seconds(1);
 constexpr std::chrono::nanoseconds look_every = std::chrono::milliseconds(200);
 constexpr std::chrono::nanoseconds time_to_give_way = std::chrono::seconds(10);
 
@@ -35,8 +35,12 @@ bool same_recovery(const Pins& one, const Pins& other) {
          public_part(one.inputs) == public_part(other.inputs);
 }
 
-// The run, when it is the same recovery as ours and has not ended. What cannot be read is for
-// `lifeboat check` to tell, and drives nothing.
+bool at_work(const RunState& run) {
+  return !run.end && !run.drivers.empty() && !run.drivers.back().left;
+}
+
+// The run, when it is the same recovery as ours. What cannot be read is for `lifeboat check` to
+// tell, and drives nothing.
 Result<std::optional<RunState>> rival(const Operation& op, repo::Repository& repository,
                                       const std::string& run, const Pins& pins) {
   using Kind = Error::Kind;
@@ -49,7 +53,7 @@ Result<std::optional<RunState>> rival(const Operation& op, repo::Repository& rep
     return std::optional<RunState>();
   }
   auto state = replay((*journal)->events());
-  if (!state || state->end || !same_recovery(state->pins, pins)) return std::optional<RunState>();
+  if (!state || !same_recovery(state->pins, pins)) return std::optional<RunState>();
   return std::optional(*std::move(state));
 }
 
@@ -67,42 +71,103 @@ tl::unexpected<Error> second_to(const RunState& first) {
       Error::Code::lease_held);
 }
 
+struct Suspect {
+  RunState state;
+  std::optional<std::uint64_t> beat;
+};
+
+Result<std::optional<std::uint64_t>> beat_of(const Operation& op, const TakeoverWatch& watch,
+                                             const std::string& run) {
+  TRY(const auto beat, journal::last_beat(op, *watch.repository, run));
+  return beat ? std::optional(beat->number) : std::nullopt;
+}
+
+// Errors: lease_held, of the first one that shows life.
+Result<void> prove_all_gone(const Operation& op, const TakeoverWatch& watch,
+                            std::vector<Suspect> suspects) {
+  const auto drop_the_gone = [&] {
+    std::erase_if(suspects, [&](const Suspect& suspect) {
+      return watch.surely_gone(suspect.state.drivers.back().driver);
+    });
+  };
+  drop_the_gone();
+  for (Suspect& suspect : suspects) {
+    TRY(suspect.beat, beat_of(op, watch, suspect.state.pins.run));
+    watch.observer->remark("waiting for a sign of life of run " + suspect.state.pins.run +
+                           ", which began the same recovery");
+  }
+  const auto end = op.clock->boot() + watch.heartbeat_period * silent_periods;
+  while (!suspects.empty() && op.clock->boot() < end) {
+    TRY_DO(op.pause(look_for_life_every));
+    drop_the_gone();
+    for (const Suspect& suspect : suspects) {
+      TRY(const auto beat, beat_of(op, watch, suspect.state.pins.run));
+      if (beat && (!suspect.beat || *beat > *suspect.beat)) return second_to(suspect.state);
+    }
+  }
+  return {};
+}
+
+// Names of the runs of the plan that may be driven now, ours apart.
+Result<std::vector<std::string>> candidates(const Operation& op, const TakeoverWatch& watch,
+                                            const Pins& pins) {
+  TRY(const auto living, journal::runs_with_heartbeats(op, *watch.repository));
+  const auto records = watch.repository->runs();
+  std::vector<std::string> names;
+  std::size_t newest = 0;
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    if (record->plan != pins.plan.name || record->run == pins.run) continue;
+    if (newest++ < read_always || living.contains(record->run)) names.push_back(record->run);
+  }
+  return names;
+}
+
 }  // namespace
 
-Result<std::uint64_t> refuse_rivals(const Operation& op, const TakeoverWatch& watch,
-                                    const Pins& pins) {
+Result<Rivals> refuse_rivals(const Operation& op, const TakeoverWatch& watch, const Pins& pins) {
   TRY(const repo::Head head, watch.repository->refresh(op));
-  const auto runs = watch.repository->runs();
-  std::size_t looks = 0;
-  for (auto run = runs.rbegin(); run != runs.rend() && looks < looked_at; ++run) {
-    if (run->plan != pins.plan.name) continue;
-    TRY(const auto beat, journal::last_beat(op, *watch.repository, run->run));
-    if (++looks > read_always && !beat) continue;  // its driver has left
-    TRY(const auto other, rival(op, *watch.repository, run->run, pins));
-    if (!other || other->drivers.empty()) continue;
-    const auto gone = prove_driver_gone(op, *other, watch);
-    if (!gone && gone.error().effective_code() == Error::Code::lease_held) return second_to(*other);
-    if (!gone) return fail(gone.error());
+  Rivals seen{head.records, {}};
+  std::vector<Suspect> suspects;
+  TRY(const auto names, candidates(op, watch, pins));
+  for (const std::string& name : names) {
+    TRY(auto other, rival(op, *watch.repository, name, pins));
+    if (!other) continue;
+    seen.drivers[name] = other->drivers.size();
+    if (at_work(*other)) suspects.push_back({*std::move(other), {}});
+  }
+  TRY_DO(prove_all_gone(op, watch, suspects));
+  for (const Suspect& suspect : suspects) {
     watch.observer->remark(
         fmt::format("run {0} began the same recovery and was left unfinished: lifeboat recover "
                     "--resume {0} goes on with it",
-                    other->pins.run));
+                    suspect.state.pins.run));
   }
-  return head.records;
+  return seen;
 }
 
 Result<void> outrank_rivals(const Operation& op, const TakeoverWatch& watch, const Pins& pins,
-                            const repo::RunRecord& own, std::uint64_t seen) {
+                            const Rivals& seen) {
   TRY_DO(watch.repository->refresh(op));
-  for (const repo::RunRecord& run : watch.repository->runs()) {
-    if (run.slot < seen || run.run == pins.run || run.plan != pins.plan.name) continue;
-    TRY(auto other, rival(op, *watch.repository, run.run, pins));
+  const auto records = watch.repository->runs();
+  const auto slot_of = [&](const std::string& run) {
+    const auto found = std::ranges::find(records, run, &repo::RunRecord::run);
+    return found == records.end() ? 0 : found->slot;
+  };
+  const auto joined_since = [&](const std::optional<RunState>& other) {
+    if (!other || !at_work(*other)) return false;
+    const auto before = seen.drivers.find(other->pins.run);
+    return before == seen.drivers.end() || other->drivers.size() > before->second;
+  };
+  TRY(const auto names, candidates(op, watch, pins));
+  for (const std::string& name : names) {
+    TRY(auto other, rival(op, *watch.repository, name, pins));
+    const bool earlier = slot_of(pins.run) < slot_of(name);
     const auto end = op.clock->boot() + time_to_give_way;
-    while (other && run.slot > own.slot && op.clock->boot() < end) {
+    while (earlier && joined_since(other) && op.clock->boot() < end) {
       TRY_DO(op.pause(look_every));
-      TRY(other, rival(op, *watch.repository, run.run, pins));
+      TRY(other, rival(op, *watch.repository, name, pins));
     }
-    if (other && !other->drivers.empty()) return second_to(*other);
+    if (joined_since(other)) return second_to(*other);
   }
   return {};
 }

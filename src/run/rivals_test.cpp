@@ -16,11 +16,12 @@ using testing::HasSubstr;
 
 plan::Plan net_plan() { return plan_of({effect_node("net", effect_config("x"))}); }
 
-// A repository with two runs of one plan that have begun and not ended: "first", then "second".
+// A repository with two runs of one plan that are driven: "first", then "second".
 class RivalsTest : public testing::Test {
  protected:
-  RivalsTest() : repository_(engine_.repository()) {
-    records_ = {announced("first"), announced("second")};
+  RivalsTest() {
+    announced("first");
+    announced("second");
   }
 
   Pins pins(const std::string& run) {
@@ -28,38 +29,34 @@ class RivalsTest : public testing::Test {
     made.run = run;
     return made;
   }
-  repo::RunRecord announced(const std::string& run) {
+  void announced(const std::string& run) {
     const auto session = repository_->open_session(engine_.op());
-    auto record = (*session)->announce_run(engine_.op(), run, net_plan().name);
+    ASSERT_TRUE((*session)->announce_run(engine_.op(), run, net_plan().name));
     const journal::Driver driver{"driver of " + run, "laptop", 7, "boot"};
     auto journal = journal::Journal::begin(
         engine_.op(), *repository_, run, driver,
         {event::run_begin(pins(run), driver), event::driver_joined(driver, "")});
-    EXPECT_TRUE(journal);
+    ASSERT_TRUE(journal);
     journals_[run] = *std::move(journal);
-    return *record;
   }
   void end(const std::string& run) {
-    EXPECT_TRUE(journals_[run]->append(engine_.op(),
-                                       {event::run_end({"cancelled", engine_.clock.wall(), {}})}));
+    const RunEnd withdrawn{"withdrawn", engine_.clock.wall(), {}};
+    EXPECT_TRUE(journals_[run]->append(engine_.op(), {event::run_end(withdrawn)}));
   }
-  Result<void> outrank(const repo::RunRecord& own, const Pins& pinned) {
+  // `seen`: what there was before we joined.
+  Result<void> outrank(const Pins& pinned, const Rivals& seen = {}) {
     TakeoverWatch watch;
     watch.repository = repository_.get();
-    return outrank_rivals(engine_.op(), watch, pinned, own, 0);
-  }
-  Result<void> outrank(std::size_t index) {
-    return outrank(records_[index], pins(records_[index].run));
+    return outrank_rivals(engine_.op(), watch, pinned, seen);
   }
 
   FakeEngine engine_{1, FakeClock::Pauses::wait_for_advance};
-  std::unique_ptr<journal::FakeRepository> repository_;
+  std::unique_ptr<journal::FakeRepository> repository_ = engine_.repository();
   std::map<std::string, std::unique_ptr<journal::Journal>> journals_;
-  std::vector<repo::RunRecord> records_;
 };
 
 TEST_F(RivalsTest, TheLaterOneGivesWayAtOnceAndNamesTheFirst) {
-  const auto told = outrank(1);
+  const auto told = outrank(pins("second"));
   ASSERT_FALSE(told);
   EXPECT_EQ(exit_status(told.error().effective_code()), 11);
   EXPECT_THAT(told.error().what, HasSubstr("run first, by process 7 on laptop since 2026-11-18"));
@@ -68,7 +65,7 @@ TEST_F(RivalsTest, TheLaterOneGivesWayAtOnceAndNamesTheFirst) {
 
 TEST_F(RivalsTest, TheEarlierOneWaitsUntilTheLaterHasGivenWay) {
   auto told = Result<void>();
-  std::jthread earlier([&] { told = outrank(0); });
+  std::jthread earlier([&] { told = outrank(pins("first")); });
   while (engine_.clock.paused() == 0) std::this_thread::yield();
   end("second");
   engine_.clock.advance(std::chrono::seconds(1));
@@ -78,7 +75,7 @@ TEST_F(RivalsTest, TheEarlierOneWaitsUntilTheLaterHasGivenWay) {
 
 TEST_F(RivalsTest, TheEarlierOneGivesWayToALaterThatGoesOn) {
   auto told = Result<void>();
-  std::jthread earlier([&] { told = outrank(0); });
+  std::jthread earlier([&] { told = outrank(pins("first")); });
   while (engine_.clock.paused() == 0) std::this_thread::yield();
   engine_.clock.advance(std::chrono::minutes(1));
   earlier.join();
@@ -89,9 +86,19 @@ TEST_F(RivalsTest, TheEarlierOneGivesWayToALaterThatGoesOn) {
 TEST_F(RivalsTest, WhatHasOtherInputsAndWhatHasEndedIsNoRival) {
   Pins other = pins("second");
   other.inputs.set("target", "/srv/elsewhere");
-  EXPECT_TRUE(outrank(records_[1], other));
+  EXPECT_TRUE(outrank(other));
   end("first");
-  EXPECT_TRUE(outrank(1));
+  EXPECT_TRUE(outrank(pins("second")));
+}
+
+TEST_F(RivalsTest, OneThatWasLeftUnfinishedIsOneAgainWhenSomebodyJoinedIt) {
+  const Rivals seen{2, {{"first", 1}}};
+  EXPECT_TRUE(outrank(pins("second"), seen));
+  ASSERT_TRUE(journals_["first"]->append(
+      engine_.op(), {event::driver_joined({"another", "phone", 8, "boot"}, "gone")}));
+  const auto told = outrank(pins("second"), seen);
+  ASSERT_FALSE(told);
+  EXPECT_THAT(told.error().what, HasSubstr("process 8 on phone"));
 }
 
 // Whoever comes second while the first is at work.
@@ -118,6 +125,22 @@ class BeginsAgain : public testing::Test {
     pinned.inputs.set("target", target);
     return run::begin(engine_.op(), engine_.setup(*repository_), pinned);
   }
+  // A run that process 9 drove, and left by `events`.
+  void another_run(const std::string& run, std::vector<journal::Event> events) {
+    const auto session = repository_->open_session(engine_.op());
+    ASSERT_TRUE((*session)->announce_run(engine_.op(), run, net_plan().name));
+    Pins pinned = engine_.pins(net_plan());
+    pinned.run = run;
+    pinned.inputs.set("target", "a");
+    const journal::Driver driver{"driver of " + run, "host", 9, "boot"};
+    events.insert(events.begin(),
+                  {event::run_begin(pinned, driver), event::driver_joined(driver, "")});
+    events.push_back(event::driver_left(driver));
+    ASSERT_TRUE(journal::Journal::begin(engine_.op(), *repository_, run, driver, events));
+  }
+  Result<Outcome> resume(const std::string& run) {
+    return run::resume(engine_.op(), engine_.setup(*repository_), run);
+  }
   void finish() {
     done_.count_down();
     if (old_.joinable()) old_.join();
@@ -141,6 +164,24 @@ TEST_F(BeginsAgain, H2TheSecondIsToldWhoIsAtWorkAndNothingIsBegun) {
   EXPECT_EQ(runs.size(), 1U);
   EXPECT_TRUE(first_->state.recovered());
   EXPECT_EQ(engine_.world.effect("net").completed, 1U);
+}
+
+TEST_F(BeginsAgain, AnotherRunOfItIsNotGoneOnWithMeanwhile) {
+  another_run("run-0", {});
+  const auto resumed = resume("run-0");
+  finish();
+  ASSERT_FALSE(resumed);
+  EXPECT_EQ(exit_status(resumed.error().effective_code()), 11);
+  EXPECT_THAT(resumed.error().what, HasSubstr("run run-1, by process 1 on host since"));
+}
+
+TEST_F(BeginsAgain, WhatGaveWayIsNotGoneOnWithAndNotTheLatest) {
+  finish();
+  another_run("run-2", {event::run_end({"withdrawn", engine_.clock.wall(), {}})});
+  EXPECT_EQ(newest_run(engine_.op(), *repository_)->value_or("none"), "run-1");
+  const auto resumed = resume("run-2");
+  ASSERT_FALSE(resumed);
+  EXPECT_EQ(exit_status(resumed.error().effective_code()), 6);
 }
 
 TEST_F(BeginsAgain, ARecoveryWithOtherInputsIsNotHeldUp) {

@@ -134,7 +134,8 @@ struct Standing {
 
 struct RunEnd {
   // "done": it was proven(); "partial": it would be, but for what a person skipped; "cancelled" and
-  // "undone" by a person; "failed".
+  // "undone" by a person; "withdrawn": it gave way to another run before it changed anything, and
+  // is over; "failed".
   std::string outcome;
   WallTime time;
   std::optional<WallTime> heartbeat;  // newest one that came back, as the plan names it
@@ -159,6 +160,8 @@ struct RunState {
   bool proven() const;
   // The platform is back: what exit status, report, list of runs and vault go by.
   bool recovered() const { return end && end->outcome == "done" && proven(); }
+  // It gave way to another run (run/rivals.h), and is not gone on with.
+  bool withdrawn() const { return end && end->outcome == "withdrawn"; }
   // Every step is done with green checks, or was skipped by a person, or needs what was skipped.
   bool proven_but_for_skipped() const;
   plan::RunView view(WallTime now) const;
