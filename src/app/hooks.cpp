@@ -2,27 +2,38 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
+
 #include "client/process/watchdog.h"
 #include "client/secret/secret_values.h"
 
 namespace lifeboat::app {
 namespace {
 
+std::string why_frozen(const Thaw& thaw, const std::string& after) {
+  return fmt::format("hook `after` failed (tries: {}): {}; run it by hand: {}", thaw.tries,
+                     thaw.said, after);
+}
+
 class WatchedFreeze final : public backup::Freeze {
  public:
-  WatchedFreeze(std::unique_ptr<Watchdog> watchdog, std::string after)
-      : watchdog_(std::move(watchdog)), after_(std::move(after)) {}
+  using Failed = std::function<void(const Thaw&)>;
+  WatchedFreeze(std::unique_ptr<Watchdog> watchdog, std::string after, Failed failed)
+      : watchdog_(std::move(watchdog)), after_(std::move(after)), failed_(std::move(failed)) {}
+  ~WatchedFreeze() override { thaw(); }
   bool holding() override { return watchdog_->holding(); }
   std::optional<std::string> thaw() override {
     const Thaw thaw = watchdog_->thaw();
     if (thaw.done) return std::nullopt;
-    return fmt::format("hook `after` failed (tries: {}): {}; run it by hand: {}", thaw.tries,
-                       thaw.said, after_);
+    std::call_once(told_, failed_, thaw);
+    return why_frozen(thaw, after_);
   }
 
  private:
   const std::unique_ptr<Watchdog> watchdog_;
   const std::string after_;
+  const Failed failed_;
+  std::once_flag told_;
 };
 
 Command command_of(const HookWorld& world, const std::string& what, const platform::Hooks& hooks,
@@ -74,9 +85,14 @@ backup::Freezer make_freezer(const HookWorld& world, const std::string& what,
     HoldOrder order = order_of(world, what, hooks);
     const auto told = add_secrets(op, world, hooks, order);
     if (!told) return wrap(told.error(), "hooks of " + what);
+    const std::string after = line_of(hooks.after);
+    const auto failed = [=](const Thaw& thaw) {
+      if (world.left_frozen) world.left_frozen(what, why_frozen(thaw, after));
+    };
+    order.not_thawed = failed;
     TRY(auto watchdog, freeze(op, *world.launcher, world.self, order));
     return std::unique_ptr<backup::Freeze>(
-        std::make_unique<WatchedFreeze>(std::move(watchdog), line_of(hooks.after)));
+        std::make_unique<WatchedFreeze>(std::move(watchdog), after, failed));
   };
 }
 

@@ -3,6 +3,7 @@
 // Threads: a Freezer from any; it uses the Launcher that it was made with, which outlives it.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "backup/freeze.h"
@@ -15,6 +16,9 @@ struct HookWorld {
   Launcher* launcher = nullptr;
   std::string self;       // path of our own binary, for the watchdog
   std::string directory;  // of the platform file: programs are below it, and run in it
+  // Told at once, from any thread, what could not be thawed and why: whatever becomes of the
+  // backup, nobody may have to look for it.
+  std::function<void(const std::string& what, const std::string& why)> left_frozen;
 };
 
 // `what` is held, for people and for the programs (LIFEBOAT_HOOK_OF): "source orders". The freezer

@@ -227,7 +227,14 @@ Result<std::vector<backup::NamedSource>> Program::make_sources(
 }
 
 HookWorld Program::hook_world(const platform::Platform& platform) {
-  return {.launcher = &launcher(), .self = own_binary(), .directory = platform.directory};
+  return {.launcher = &launcher(),
+          .self = own_binary(),
+          .directory = platform.directory,
+          .left_frozen = [this](const std::string& what, const std::string& why) {
+            left_frozen_ = true;
+            terminal().alarm(terminal().toned("STILL FROZEN", Tone::bad, Channel::talk) + " " +
+                             printable(what) + ": " + printable(why));
+          }};
 }
 
 std::vector<backup::CaptureGroup> Program::make_groups(const platform::Platform& platform,

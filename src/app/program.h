@@ -7,6 +7,7 @@
 // Threads: one, apart from terminal() and what stop() hands out.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -94,10 +95,13 @@ class Program {
   std::vector<backup::CaptureGroup> make_groups(const platform::Platform& platform,
                                                 const std::vector<std::string>& names);
   HookWorld hook_world(const platform::Platform& platform);
+  // Whether a hook left something frozen; it was told.
+  bool left_frozen() const { return left_frozen_; }
 
  private:
   SystemClock clock_;
   SystemRandom random_;
+  std::atomic<bool> left_frozen_ = false;
   std::stop_source stop_;
   Terminal terminal_;
   source::SourceTypes source_types_;

@@ -93,7 +93,10 @@ void Terminal::print(std::string_view text) {
 }
 
 void Terminal::say(std::string_view line) {
-  if (quiet_) return;
+  if (!quiet_) alarm(line);
+}
+
+void Terminal::alarm(std::string_view line) {
   MutexLock lock(mutex_);
   clear_line();
   std::cerr << line << "\n";

@@ -44,6 +44,7 @@ class Terminal {
   void print(std::string_view text);  // to stdout, as it is
   bool output_lost();                 // something that was printed did not get out
   void say(std::string_view line);    // to stderr, unless --quiet
+  void alarm(std::string_view line);  // to stderr, whatever was asked for: somebody has to act
   void error(const Error& error);     // what, hint; with --output json one JSON line (kind Error)
 
   // The current state of the work, at most 5 times a second; `done` of `total` units (total 0:

@@ -7,6 +7,7 @@
 
 #include "backup/gate.h"
 #include "backup/moment_sink.h"
+#include "base/guard.h"
 
 namespace lifeboat::backup {
 namespace {
@@ -70,7 +71,8 @@ Result<repo::Snapshot> capture_frozen(const Operation& op, const CrewWork& work,
   auto captured = place.wait();
   if (captured) {
     const ProgressTicker ticker(op, work.options, draft.source, *sink);
-    captured = named.source->capture(op, moment);
+    captured = guard(Error::Kind::invalid, "internal error in a source of type " + named.type,
+                     [&] { return named.source->capture(op, moment); });
   }
   place.safe();  // also of what has failed: nobody waits for it any more
   result.still_frozen = own.thaw();

@@ -1,6 +1,7 @@
 // backup/crew.h - What is captured together: a source alone, or the sources of a group.
 //
-// A crew that is a group opens all its sinks, freezes its members one by one and then as one,
+// A crew that is a group opens all its sinks, freezes its members (all at once: hooks of two
+// members run side by side) and then the group as one,
 // begins all captures at the same instant, and thaws once the last moment is safe. Where their
 // moments lie too far apart it does so again, as often as the group says.
 //

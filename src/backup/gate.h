@@ -25,7 +25,7 @@ class Gate {
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place() {
-      if (gate_ != nullptr && !ready_) gate_->count(gate_->ready_);
+      if (gate_ != nullptr && !ready_) gate_->count_ready();
       safe();
     }
     // Ready; returns when the gate is open.  Errors: why the group was not frozen.
@@ -36,7 +36,7 @@ class Gate {
     }
     // Nothing that changes from now on comes into the capture.
     void safe() {
-      if (gate_ != nullptr && !safe_) gate_->count(gate_->safe_);
+      if (gate_ != nullptr && !safe_) gate_->count_safe();
       safe_ = true;
     }
     bool holding() const { return gate_ == nullptr || gate_->holding(); }
@@ -66,9 +66,14 @@ class Gate {
   }
 
  private:
-  void count(std::size_t& number) {
+  void count_ready() {
     MutexLock lock(mutex_);
-    ++number;
+    ++ready_;
+    changed_.notify_all();
+  }
+  void count_safe() {
+    MutexLock lock(mutex_);
+    ++safe_;
     changed_.notify_all();
   }
   Result<void> pass() {
@@ -92,7 +97,9 @@ class Gate {
   const std::size_t members_;
   Mutex mutex_;
   Condition changed_;
-  std::size_t ready_ = 0, waiting_ = 0, safe_ = 0;
+  std::size_t ready_ GUARDED_BY(mutex_) = 0;
+  std::size_t waiting_ GUARDED_BY(mutex_) = 0;
+  std::size_t safe_ GUARDED_BY(mutex_) = 0;
   bool open_ GUARDED_BY(mutex_) = false;
   Freeze* freeze_ GUARDED_BY(mutex_) = nullptr;
   std::optional<Error> refusal_ GUARDED_BY(mutex_);

@@ -68,10 +68,11 @@ until_logged() {
 }
 
 # A backup in the background, whose process is $process; the rest goes before `lifeboat`.
+# begin_backup [OPTIONS]
 begin_backup() {
   rm -f "$W/go"
   : >"$W/log"
-  "$BINARY" -C "$W/lifeboat.yaml" --identity "$W/identity" --no-input backup \
+  "$BINARY" -C "$W/lifeboat.yaml" --identity "$W/identity" --no-input backup "$@" \
     >"$SCRATCH/out" 2>&1 &
   process=$!
 }
@@ -234,6 +235,20 @@ InterruptedEverythingIsThawedBeforeItEnds() {
   wait "$process" || status=$?
   expect "exit status" 143 "$status"
   logged "freeze orders,thaw orders,thaw stock,wait stock"
+}
+
+WhatCannotBeThawedIsToldWhateverBecomesOfTheBackup() {
+  : >"$W/log"
+  platform_file "$(source_of orders freeze fail 'retry_for: 1s')
+$(source_of stock wait thaw)
+$(group_of 1h)"
+  begin_backup --quiet
+  until_logged "wait stock"
+  kill -TERM "$process"
+  local status=0
+  wait "$process" || status=$?
+  expect "exit status" 143 "$status"
+  said "STILL FROZEN source orders" "run it by hand: hooks/hook fail orders"
 }
 
 KilledAtAnyMomentItIsThawedOnce() {

@@ -85,25 +85,12 @@ void tell_remarks(const backup::BackupReport& report, Terminal& terminal) {
   }
 }
 
-// Of what is frozen still, and of groups. True: something is frozen.
-bool tell_moments(const backup::BackupReport& report, Terminal& terminal) {
-  bool frozen = false;
-  const auto tell = [&](const std::string& what, const std::optional<std::string>& why) {
-    if (!why) return;
-    frozen = true;
-    terminal.say(terminal.toned("STILL FROZEN", Tone::bad, Channel::talk) + " " + what + ": " +
-                 printable(*why));
-  };
-  for (const backup::SourceResult& source : report.sources) {
-    tell("source " + source.name, source.still_frozen);
-  }
+void tell_groups(const backup::BackupReport& report, Terminal& terminal) {
+  if (terminal.output() != Output::table) return;
   for (const backup::GroupResult& group : report.groups) {
-    tell("group " + group.moment.name, group.still_frozen);
-    if (terminal.output() != Output::table) continue;
     terminal.print(group_line(group.moment) +
                    (group.attempts > 1 ? fmt::format(" (attempt {})", group.attempts) : "") + "\n");
   }
-  return frozen;
 }
 
 // The reason of all failures where it is one: a script can then tell what to try again.
@@ -156,7 +143,7 @@ Result<int> run_backup(const Operation& op, Program& program,
   terminal.end_progress();
   terminal.show("Backup", document_of(report), table_of(report, terminal));
   tell_remarks(report, terminal);
-  const bool frozen = tell_moments(report, terminal);
+  tell_groups(report, terminal);
   if (!report.point) {
     return fail(Error::Kind::unavailable, "no source could be captured; there is no recovery point",
                 "`lifeboat doctor` looks at each source", shared_code(report));
@@ -165,7 +152,7 @@ Result<int> run_backup(const Operation& op, Program& program,
     terminal.print(fmt::format("point {} ({})\n", report.point->id.brief(),
                                report.complete ? "complete" : "partial: never the default"));
   }
-  return report.complete && !frozen ? 0 : exit_status(Error::Code::partial);
+  return report.complete && !program.left_frozen() ? 0 : exit_status(Error::Code::partial);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ using process::Descriptor;
 
 // What a program may take to be ended once its watchdog was killed.
 constexpr auto ending_time = std::chrono::seconds(30);
+// What a watchdog may need beyond the times of its order.
+constexpr auto slack = std::chrono::seconds(10);
 
 std::string new_owner() {
   static std::atomic<unsigned> count = 0;
@@ -85,6 +87,7 @@ class ProcessWatchdog final : public Watchdog {
     answers_ = std::move(answers.read);
     process::set_nonblocking(answers_.number());
     answers.write.close();
+    MutexLock lock(thaw_mutex_);
     listener_ = std::jthread([this] { listen(); });
     return {};
   }
@@ -123,6 +126,7 @@ class ProcessWatchdog final : public Watchdog {
         asked_ = true;
       }
       process::write_quietly(release_.number(), as_bytes("r"));
+      end_one_that_hangs();
       listener_.join();
       release_.close();
     }
@@ -131,6 +135,15 @@ class ProcessWatchdog final : public Watchdog {
   }
 
  private:
+  // A watchdog that is stopped would never thaw: once it has had all the time that it may need, it
+  // is killed, and the listener thaws in its place.
+  void end_one_that_hangs() {
+    const auto end = clock_.boot() + order_.retry_for + order_.timeout * 2 + slack;
+    MutexLock lock(mutex_);
+    while (!silent_ && clock_.boot() < end) changed_.wait_for(mutex_, std::chrono::seconds(1));
+    if (!silent_) kill(pid_, SIGKILL);  // not waited for yet: the number is still its own
+  }
+
   // Until the watchdog has ended. Killed before its time it owes us the thaw: then that is ours.
   void listen() {
     for (bool open = true; open;) {
@@ -138,6 +151,8 @@ class ProcessWatchdog final : public Watchdog {
       poll(&polled, 1, -1);
       MutexLock lock(mutex_);
       open = drain();
+      silent_ = !open;
+      changed_.notify_all();
     }
     waitpid(pid_, nullptr, 0);
     bool owed = false;
@@ -215,9 +230,10 @@ class ProcessWatchdog final : public Watchdog {
   bool held_ GUARDED_BY(mutex_) = false;
   bool thawing_ GUARDED_BY(mutex_) = false;
   bool ended_ GUARDED_BY(mutex_) = false;
+  bool silent_ GUARDED_BY(mutex_) = false;  // the watchdog's pipe is closed: it has ended
   std::string refused_ GUARDED_BY(mutex_), unread_ GUARDED_BY(mutex_);
   Thaw thaw_ GUARDED_BY(mutex_);
-  std::jthread listener_;
+  std::jthread listener_ GUARDED_BY(thaw_mutex_);  // set before anybody else knows of us
 };
 
 Result<void> program_is_there(const Command& command) {
@@ -255,6 +271,7 @@ Result<std::unique_ptr<Watchdog>> freeze(const Operation& op, Launcher& launcher
     error.what +=
         fmt::format("; and hook `after` failed as well (tries: {}): {}", thaw.tries, thaw.said);
     error.hint = "it may still be frozen: thaw it by hand";
+    if (order.not_thawed) order.not_thawed(thaw);
   }
   return fail(std::move(error));
 }

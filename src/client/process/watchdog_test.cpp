@@ -259,6 +259,20 @@ TEST_F(WatchdogTest, AWatchdogThatIsKilledIsReplacedByUs) {
   EXPECT_EQ(log(), "froze thawed ");
 }
 
+TEST_F(WatchdogTest, AWatchdogThatHangsIsReplacedByUs) {
+  HoldOrder how = order();
+  how.timeout = std::chrono::seconds(1);
+  how.retry_for = std::chrono::seconds(0);
+  const auto held = frozen(how);
+  ASSERT_TRUE(held);
+  const std::vector<int> found = watchdogs_of(getpid());
+  ASSERT_EQ(found.size(), 1U);
+  kill(found.front(), SIGSTOP);
+  const Thaw thaw = held->thaw();
+  EXPECT_TRUE(thaw.done) << thaw.said;
+  EXPECT_EQ(log(), "froze thawed ");
+}
+
 TEST_F(WatchdogTest, SecretsReachTheProgramsAndNothingElse) {
   HoldOrder how =
       order("printf \"$PW\" >$PLACE/before", "printf \"$PW\" >$PLACE/after; echo $PW >&2; exit 1");
