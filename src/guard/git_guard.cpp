@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <set>
 #include <sstream>
 
 #include "base/bytes.h"
+#include "base/mutex.h"
 #include "base/temporary_folder.h"
 #include "guard/guards.h"
 #include "source/git/git_program.h"
@@ -13,6 +16,9 @@ namespace lifeboat::guards {
 namespace {
 
 using source::git::GitProgram;
+
+constexpr auto look_at_most = std::chrono::minutes(2);  // a server may know no filter
+constexpr std::size_t roots_kept = 64;                  // 41 bytes each
 
 Result<GitProgram> program(const Value& config, const plan::GuardSurroundings& around) {
   TRY(source::git::Address address,
@@ -26,43 +32,75 @@ Result<GitProgram> program(const Value& config, const plan::GuardSurroundings& a
   return GitProgram(*around.launcher, std::move(address));
 }
 
-// The commits that the history of all branches begins with, sorted: more than one after a merge of
-// what was unrelated.
-Result<std::string> roots_of(const Operation& op, const GitProgram& git,
-                             const std::string& git_dir) {
-  TRY(const std::string text,
-      git.run(op, {.args = {"rev-list", "--max-parents=0", "--branches", "--remotes"},
-                   .git_dir = git_dir}));
-  std::istringstream lines(text);
-  std::set<std::string> roots;
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.empty()) roots.insert(line);
-  }
-  if (roots.empty()) {
-    return fail(Error::Kind::not_found,
-                printable(git.address().place()) + ": a repository without any commit");
-  }
-  return fmt::format("{}", fmt::join(roots, " "));
+using Roots = std::set<std::string>;
+
+std::string joined(const Roots& roots) { return fmt::format("{}", fmt::join(roots, " ")); }
+
+Roots words_of(const std::string& text) {
+  std::istringstream words(text);
+  Roots roots;
+  for (std::string word; words >> word;) roots.insert(word);
+  return roots;
 }
 
-Result<plan::Fingerprint> look_at_root(const Operation& op, const Value& config,
-                                       const plan::GuardSurroundings& around) {
+// The commits that the history of all branches begins with.
+Result<Roots> roots_of(const Operation& op, const GitProgram& git, const std::string& git_dir) {
+  TRY(const std::string text,
+      git.run(op, {.args = {"rev-list", "--max-parents=0", "--branches"}, .git_dir = git_dir}));
+  return words_of(text);
+}
+
+// The roots by the tips of the branches, which say by their digests what they begin with: as long
+// as no branch moves nothing is copied again.
+class KnownRoots {
+ public:
+  std::optional<Roots> of(const std::string& tips) const {
+    MutexLock lock(mutex_);
+    return tips == tips_ ? std::optional(roots_) : std::nullopt;
+  }
+  void keep(const std::string& tips, const Roots& roots) {
+    MutexLock lock(mutex_);
+    tips_ = tips;
+    roots_ = roots;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::string tips_ GUARDED_BY(mutex_);
+  Roots roots_ GUARDED_BY(mutex_);
+};
+
+// More than one after a merge of what was unrelated, or with a branch of its own history.
+plan::Fingerprint fingerprint_of(const Roots& roots, const std::string& place) {
+  Roots some = roots;
+  while (some.size() > roots_kept) some.erase(std::prev(some.end()));
+  return {joined(some), place, joined(roots)};
+}
+
+Result<plan::Fingerprint> look_at_root(const Operation& given, const Value& config,
+                                       const plan::GuardSurroundings& around, KnownRoots& known) {
+  const Operation op = given.within(look_at_most);
   TRY(const GitProgram git, program(config, around));
-  // The history only: what its files hold stays where it is.
+  const std::string place = git.address().place();
+  TRY(const std::string tips, git.run(op, {.args = {"ls-remote", "--heads", "--", place}}));
+  if (tips.empty()) {
+    return fail(Error::Kind::not_found, printable(place) + ": a repository without any commit");
+  }
+  if (const auto roots = known.of(tips)) return fingerprint_of(*roots, place);
+  // The history only: what its files hold stays where it is. A repository in a folder sends all the
+  // same unless it is asked like one elsewhere, and told that it may leave things out.
   TRY(const TemporaryFolder folder, TemporaryFolder::make("guard"));
   const std::string copy = folder.path() + "/copy";
-  TRY_DO(git.run(op, {.args = {"clone", "--quiet", "--bare", "--no-tags", "--filter=tree:0", "--",
-                               git.address().place(), copy}}));
-  TRY(const std::string roots, roots_of(op, git, copy));
-  return plan::Fingerprint{roots, git.address().place()};
+  TRY_DO(git.run(op, {.args = {"-c", "uploadpack.allowFilter=true", "clone", "--quiet", "--bare",
+                               "--no-local", "--no-tags", "--filter=tree:0", "--", place, copy}}));
+  TRY(const Roots roots, roots_of(op, git, copy));
+  known.keep(tips, roots);
+  return fingerprint_of(roots, place);
 }
 
-bool holds_root(const std::string& expected, const std::string& found) {
-  std::istringstream words(found);
-  for (std::string root; words >> root;) {
-    if (root == expected) return true;
-  }
-  return false;
+bool all_there(const Roots& wanted, const plan::Fingerprint& found) {
+  const Roots roots = words_of(found.read);
+  return !wanted.empty() && std::ranges::includes(roots, wanted);
 }
 
 Result<plan::Fingerprint> look_at_ref(const Operation& op, const Value& config,
@@ -106,8 +144,17 @@ plan::GuardKind git_guard() {
                                 .shape = shape::string(),
                                 .help = "as `git rev-list --max-parents=0 HEAD` answers it"});
   kind.expected = "root_commit";
-  kind.look = look_at_root;
-  kind.holds = holds_root;
+  kind.look = [known = std::make_shared<KnownRoots>()](const Operation& op, const Value& config,
+                                                       const plan::GuardSurroundings& around) {
+    return look_at_root(op, config, around, *known);
+  };
+  kind.holds = [](const std::string& expected, const plan::Fingerprint& found) {
+    return all_there({expected}, found);
+  };
+  // Somebody may begin a history of its own beside: it is the same repository.
+  kind.same = [](const std::string& adopted, const plan::Fingerprint& found) {
+    return all_there(words_of(adopted), found);
+  };
   return kind;
 }
 

@@ -1,7 +1,10 @@
 // guard/guards.h - The kinds of guards: how the identity of each sort of system is read.
 //
-// Every kind only reads, with the rights that everybody has who may connect at all, and answers
-// what the system says of itself: no name, address or certificate that a wrong target could share.
+// Every kind only reads, with rights as small as can be, and answers what the system says of itself
+// rather than a name or an address that a wrong target could share. What a copy says is what its
+// original says, though: a physical copy of a database (a replica, a snapshot of its volume) has
+// the same system identifier, a fork or mirror of a repository begins with the same commit. `host`
+// and `file` are as unique as people made them.
 //
 // Threads: functions; what they answer is a plain value.  Contract: plan/guard.h.
 #pragma once

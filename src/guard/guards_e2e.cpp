@@ -97,8 +97,16 @@ TEST_F(GuardsE2e, ARepositoryIsKnownByTheCommitThatItBeginsWith) {
   const auto found = look(git_guard(), config);
   ASSERT_TRUE(found) << found.error().what;
   EXPECT_EQ(found->identity, root);
-  EXPECT_TRUE(git_guard().holds(root, found->identity));
-  EXPECT_FALSE(git_guard().holds(tip, found->identity));
+  EXPECT_TRUE(git_guard().holds(root, *found));
+  EXPECT_FALSE(git_guard().holds(tip, *found));
+  // Somebody puts a history of its own beside it.
+  const std::string other = git(program, {"commit-tree", tree, "-m", "pages"});
+  git(program, {"update-ref", "refs/heads/pages", other});
+  const auto with_pages = look(git_guard(), config);
+  ASSERT_TRUE(with_pages) << with_pages.error().what;
+  EXPECT_TRUE(git_guard().same(found->identity, *with_pages));
+  EXPECT_TRUE(git_guard().holds(root, *with_pages));
+  EXPECT_FALSE(git_guard().same(with_pages->identity, *found));
   config.set("ref", "refs/heads/main");
   EXPECT_EQ(look(git_ref_guard(), config)->identity, tip);
   config.set("ref", "refs/heads/other");

@@ -47,9 +47,11 @@ TEST_F(Guards, AFileIsKnownByWhatItHolds) {
   const auto found = look(kind, config);
   ASSERT_TRUE(found) << found.error().what;
   EXPECT_EQ(found->at, folder_.path() + "/id");
-  EXPECT_TRUE(kind.holds("machine 42", found->identity));
-  EXPECT_FALSE(kind.holds("machine 43", found->identity));
-  EXPECT_FALSE(kind.holds("", found->identity));
+  EXPECT_TRUE(kind.holds("machine 42", *found));
+  EXPECT_FALSE(kind.holds("machine 43", *found));
+  EXPECT_FALSE(kind.holds("", *found));
+  // What is adopted goes into journal and evidence.
+  EXPECT_THAT(found->identity, testing::MatchesRegex("sha256:[0-9a-f]{64}"));
 }
 
 TEST_F(Guards, WhatIsNoSmallFileIsRefused) {

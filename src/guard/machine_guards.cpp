@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/descriptor.h"
+#include "crypt/crypt.h"
 #include "guard/guards.h"
 
 namespace lifeboat::guards {
@@ -48,7 +49,9 @@ Result<plan::Fingerprint> look_at_file(const Operation&, const Value& config,
                             file_max_bytes),
                 "a fingerprint is a small file: /etc/machine-id, a marker of one's own");
   }
-  return plan::Fingerprint{std::string(buffer.data(), size), path};
+  // What is in it may be no business of a journal: its digest is its identity.
+  std::string text(buffer.data(), size);
+  return plan::Fingerprint{"sha256:" + crypt::sha256(as_bytes(text)).hex(), path, std::move(text)};
 }
 
 Result<plan::Fingerprint> look_at_host(const Operation&, const Value&,
@@ -74,8 +77,8 @@ plan::GuardKind file_guard() {
       {.name = "contains", .shape = shape::string(), .help = "a text that has to be in it"}};
   kind.expected = "contains";
   kind.look = look_at_file;
-  kind.holds = [](const std::string& expected, const std::string& found) {
-    return !expected.empty() && found.find(expected) != std::string::npos;
+  kind.holds = [](const std::string& expected, const plan::Fingerprint& found) {
+    return !expected.empty() && found.read.find(expected) != std::string::npos;
   };
   return kind;
 }

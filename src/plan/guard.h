@@ -20,8 +20,10 @@ namespace lifeboat::plan {
 
 // What was found.
 struct Fingerprint {
-  std::string identity;  // "7301234567890123456"; at most 4 KiB
+  std::string identity;  // "7301234567890123456"; at most 4 KiB; it is shown and journaled
   std::string at;        // where: "postgresql://10.0.0.7:5432/postgres"; no secret in it
+  // What was read, where that is more than may be kept: only compared, in `holds` and `same`.
+  std::string read = {};
 };
 
 struct GuardSurroundings {
@@ -41,8 +43,10 @@ struct GuardKind {
   std::function<Result<Fingerprint>(const Operation& op, const Value& config,
                                     const GuardSurroundings& around)>
       look;
-  // Whether what was found is what is expected; empty: when they are equal.
-  std::function<bool(const std::string& expected, const std::string& found)> holds;
+  // Whether what was found is what the plan expects; empty: when it is the identity.
+  std::function<bool(const std::string& expected, const Fingerprint& found)> holds;
+  // Whether it is the system whose identity was adopted; empty: when it is the same identity.
+  std::function<bool(const std::string& adopted, const Fingerprint& found)> same;
 };
 
 // Known kinds, by name. Filled once, in app/registry.cpp.

@@ -46,7 +46,11 @@ Result<void> look_at(const Look& look, const plan::GuardRule& rule, GuardSeen& s
   TRY(const Value config, plan::resolve_guard(rule, *kind, look.scope));
   const auto known = look.adopted.find(rule.name);
   const Adopted* adopted = rule.adopt && known != look.adopted.end() ? &known->second : nullptr;
-  if (!rule.adopt) seen.wanted = scalar_text(config.at(kind->expected));
+  const Value& expected = config.at(kind->expected);
+  if (!rule.adopt) {
+    seen.wanted =
+        expected.tainted() ? "(a secret)" : look.around.launcher->masked(scalar_text(expected));
+  }
   if (adopted != nullptr) seen.wanted = adopted->identity;
   const auto found = kind->look(look.op, config,
                                 {look.around.launcher, look.around.clock,
@@ -60,8 +64,14 @@ Result<void> look_at(const Look& look, const plan::GuardRule& rule, GuardSeen& s
   seen.at = look.around.launcher->masked(found->at);
   seen.fresh = rule.adopt && adopted == nullptr;
   if (seen.fresh) return {};
-  const bool declared = adopted == nullptr && static_cast<bool>(kind->holds);
-  if (declared ? kind->holds(seen.wanted, found->identity) : seen.wanted == seen.found) return {};
+  const auto is = [&] {
+    if (adopted == nullptr) {
+      const std::string wanted = scalar_text(expected);
+      return kind->holds ? kind->holds(wanted, *found) : wanted == found->identity;
+    }
+    return kind->same ? kind->same(adopted->identity, *found) : adopted->identity == seen.found;
+  };
+  if (is()) return {};
   return fail(another_target(seen, adopted));
 }
 

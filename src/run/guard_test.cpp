@@ -71,6 +71,23 @@ TEST_F(GuardedRun, AnotherTargetIsRefusedBeforeThereIsARun) {
   EXPECT_TRUE(engine_.events().empty());
 }
 
+TEST_F(GuardedRun, ASecretThatIsWantedIsComparedAndNotShown) {
+  guarded("${inputs.id}");
+  plan_.inputs.push_back({});
+  plan_.inputs.back().name = "id";
+  plan_.inputs.back().secret = true;
+  const auto run_with = [&](const std::string& id) {
+    Pins pinned = engine_.pins(plan_);
+    pinned.inputs.set("id", Value(id).taint());
+    return engine_.dry_run(pinned);
+  };
+  EXPECT_FALSE(run_with("7301")->guards[0].refused);
+  const auto other = run_with("correct-horse");
+  ASSERT_TRUE(other && other->guards[0].refused);
+  EXPECT_EQ(other->guards[0].wanted, "(a secret)");
+  EXPECT_EQ(other->guards[0].refused->what.find("horse"), std::string::npos);
+}
+
 TEST_F(GuardedRun, ATargetThatIsExchangedInTheMiddleIsNotChanged) {
   when("first", "verify", [this] {
     identity_ = "7302";
