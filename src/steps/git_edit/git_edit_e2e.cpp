@@ -234,6 +234,25 @@ TEST_F(GitEditTest, ObserveSaysWhichValuesWouldChange) {
   EXPECT_TRUE(one->observe(op)->changes.empty());
 }
 
+TEST_F(GitEditTest, OtherInputsAreSetByTheNextAttemptUnlessSomebodyElseSetSomething) {
+  ASSERT_TRUE(step(context, config_for(bench.path()))->apply(op));
+  context.next_attempt();
+  Value other = config_for(bench.path());
+  other.map().at("set").map().at("values.yaml").map()["db.host"] = Value("10.0.0.8");
+  const auto again = step(context, other);
+  EXPECT_EQ(again->observe(op)->state, plan::State::ours_partial);
+  ASSERT_TRUE(again->apply(op));
+  EXPECT_EQ(again->observe(op)->state, plan::State::ours_done);
+  // The first attempt's values are not what stands there now.
+  context.next_attempt();
+  EXPECT_EQ(step(context, config_for(bench.path()))->observe(op)->state, plan::State::ours_partial);
+  std::string theirs = bench.file("values.yaml");
+  theirs.replace(theirs.find("10.0.0.8"), 8, "10.0.0.9");
+  bench.commit("refs/heads/main",
+               {{"values.yaml", theirs}, {"settings.json", bench.file("settings.json")}});
+  EXPECT_EQ(step(context, other)->observe(op)->state, plan::State::drifted);
+}
+
 TEST_F(GitEditTest, AnotherBranchCanBeNamedAndAMissingOneIsSaid) {
   Value config = config_for(bench.path());
   const std::string before = bench.tip();

@@ -62,6 +62,11 @@ std::string shown(const Value& value) {
   return value.tainted() ? "(secret)" : printable(leaf_text(value));
 }
 
+// A file knows texts, and nothing: 3 and "3" are the same in it.
+bool same(const Value& is, const Value& wanted) {
+  return is.is_null() == wanted.is_null() && leaf_text(is) == leaf_text(wanted);
+}
+
 // All files of the step at one commit: as they are, and as they are to be.
 struct Comparison {
   std::map<std::string, std::string> contents;                 // of files that have to change
@@ -98,12 +103,17 @@ class GitEditStep final : public plan::Step {
       seen.summary = where + ": all values are set";
       return seen;
     }
-    seen.state = own ? State::drifted : State::absent;
+    TRY(const bool untouched, untouched_since(op, own, now));
+    seen.state = untouched ? State::ours_partial : own ? State::drifted : State::absent;
     seen.summary =
         fmt::format("{}: {} of {} files differ", where, now.contents.size(), files_.size());
-    if (own) seen.summary += fmt::format(", changed since commit {}", own->commit.substr(0, 12));
-    seen.would = "commit " + changes_text(now);
+    if (own) {
+      const std::string commit = own->commit.substr(0, 12);
+      seen.summary += untouched ? ", commit " + commit + " was for other values"
+                                : ", changed since commit " + commit;
+    }
     seen.changes = changes_of(now);
+    seen.would = "commit " + text_of(seen.changes);
     return seen;
   }
 
@@ -127,12 +137,11 @@ class GitEditStep final : public plan::Step {
       TRY(const Edited edited, edit(file, text, changes));
       for (const Change& change : changes) {
         const Value& is = edited.before.at(change.path);
-        const bool same =
-            leaf_text(is) == leaf_text(change.value) && is.is_null() == change.value.is_null();
+        const bool equal = same(is, change.value);
         const bool hidden = change.value.tainted();
         proof.checks.push_back(
             {fmt::format("{} {}", printable(file), printable(change.path)), shown(change.value),
-             hidden ? (same ? "(secret)" : "(another secret)") : shown(is), same});
+             hidden ? (equal ? "(secret)" : "(another secret)") : shown(is), equal});
       }
     }
     TRY(const auto own, standing_commit(op));
@@ -163,7 +172,7 @@ class GitEditStep final : public plan::Step {
     for (const auto& [file, values] : now.before) {
       for (const Change& wanted : files_.at(file)) {
         const auto was = values.find(wanted.path);
-        if (was == values.end() || leaf_text(was->second) == leaf_text(wanted.value)) continue;
+        if (was == values.end() || same(was->second, wanted.value)) continue;
         changes.push_back({printable(file) + ": " + printable(wanted.path),
                            wanted.value.tainted() ? "(another secret)" : shown(was->second),
                            shown(wanted.value)});
@@ -200,19 +209,25 @@ class GitEditStep final : public plan::Step {
     return before;
   }
 
-  std::string changes_text(const Comparison& now) const {
+  static std::string text_of(const std::vector<plan::Change>& changes) {
     constexpr std::size_t most = 10;
     std::string text;
-    std::size_t count = 0;
-    for (const auto& [file, changes] : files_) {
-      for (const Change& change : changes) {
-        const Value& is = now.before.at(file).at(change.path);
-        if (is == change.value || ++count > most) continue;
-        text += fmt::format("{}{} {}: {} -> {}", text.empty() ? "" : ", ", printable(file),
-                            printable(change.path), shown(is), shown(change.value));
-      }
+    for (std::size_t i = 0; i < std::min(changes.size(), most); ++i) {
+      text += fmt::format("{}{} -> {}", (text.empty() ? "" : ", ") + changes[i].what + ": ",
+                          changes[i].from, changes[i].to);
     }
-    return count > most ? fmt::format("{} and {} more", text, count - most) : text;
+    return changes.size() > most ? fmt::format("{} and {} more", text, changes.size() - most)
+                                 : text;
+  }
+
+  // An earlier attempt of ours set other values, and they are as it left them: nobody else did
+  // anything here.
+  Result<bool> untouched_since(const Operation& op, const std::optional<BranchClone::Own>& own,
+                               const Comparison& now) {
+    if (!own || own->generation >= context_.generation()) return false;
+    const auto then = compare(op, files_, own->commit);
+    if (!then && then.error().kind != ErrorKind::not_found) return fail(then.error());
+    return then && then->before == now.before;
   }
 
   Result<void> connect(const Operation& op) {
