@@ -51,7 +51,9 @@ TEST_F(Guards, AFileIsKnownByWhatItHolds) {
   EXPECT_FALSE(kind.holds("machine 43", *found));
   EXPECT_FALSE(kind.holds("", *found));
   // What is adopted goes into journal and evidence.
-  EXPECT_THAT(found->identity, testing::MatchesRegex("sha256:[0-9a-f]{64}"));
+  EXPECT_EQ(found->identity, "machine 42");
+  config.set("path", write("id", "machine 42\nand what is nobody's business\n"));
+  EXPECT_THAT(look(kind, config)->identity, testing::MatchesRegex("sha256:[0-9a-f]{64}"));
 }
 
 TEST_F(Guards, WhatIsNoSmallFileIsRefused) {

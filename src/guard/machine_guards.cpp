@@ -17,13 +17,21 @@
 namespace lifeboat::guards {
 namespace {
 
-constexpr std::size_t file_max_bytes = 4096;
+constexpr std::size_t file_max_bytes = 4096, line_max_bytes = 64;
 
 tl::unexpected<Error> file_error(const std::string& path, int number) {
   const std::string what = "file " + printable(path) + ": " + std::strerror(number);
   if (number == ENOENT || number == ENOTDIR) return fail(Error::Kind::not_found, what);
   return fail(number == EACCES || number == EPERM ? Error::Kind::denied : Error::Kind::unavailable,
               what);
+}
+
+// One short line is what it says, as in /etc/machine-id. Of anything else the digest: what is in a
+// file may be no business of a journal.
+std::string identity_of(const std::string& text) {
+  const std::string line = text.substr(0, text.find('\n'));
+  const bool alone = text.size() <= line.size() + 1 && line.size() <= line_max_bytes;
+  return alone ? line : "sha256:" + crypt::sha256(as_bytes(text)).hex();
 }
 
 Result<plan::Fingerprint> look_at_file(const Operation&, const Value& config,
@@ -49,9 +57,8 @@ Result<plan::Fingerprint> look_at_file(const Operation&, const Value& config,
                             file_max_bytes),
                 "a fingerprint is a small file: /etc/machine-id, a marker of one's own");
   }
-  // What is in it may be no business of a journal: its digest is its identity.
   std::string text(buffer.data(), size);
-  return plan::Fingerprint{"sha256:" + crypt::sha256(as_bytes(text)).hex(), path, std::move(text)};
+  return plan::Fingerprint{identity_of(text), path, std::move(text)};
 }
 
 Result<plan::Fingerprint> look_at_host(const Operation&, const Value&,
