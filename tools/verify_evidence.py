@@ -23,6 +23,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MANIFEST, SIGNATURES, RECORD = "manifest.json", "signatures.json", "evidence.json"
+# What a signer of each role has (16.1).
+MEMBERS = {"operator": {"key", "role"}, "repository": {"certificate", "key", "role", "root"}}
 
 
 class Refused(Exception):
@@ -159,15 +161,7 @@ class Verifier:
                 holds = False
             held.append(holds)
             self.signers.append(f"{signer['role']} {signer['key']}")
-            known = {signer["key"]}
-            if signer["role"] == "repository":
-                try:
-                    if certified(signer, manifest["repository"]):
-                        known.add(signer["root"])
-                    else:
-                        self.fault(MANIFEST, "the certificate does not hold")
-                except (Refused, KeyError, IndexError, ValueError):
-                    self.fault(MANIFEST, "the certificate does not hold")
+            known = self.known_keys(signer, manifest["repository"])
             self.trusted = self.trusted or (holds and bool(known & self.trust))
         whole = bool(held) and all(held)
         if set(signatures) != {"format", "manifest", "signatures", "version"} or \
@@ -177,6 +171,22 @@ class Verifier:
             self.fault(SIGNATURES if whole else MANIFEST, "was changed")
         elif not whole:
             self.fault(SIGNATURES, "a signature does not hold")
+
+    def known_keys(self, signer, repository):
+        """The keys that vouch for a signer, any of which may be trusted; none for one of no sense."""
+        members = MEMBERS.get(signer["role"])
+        if set(signer) != members:
+            self.fault(MANIFEST, f"a signer is no {' or '.join(MEMBERS)}")
+            return set()
+        if signer["role"] == "operator":
+            return {signer["key"]}
+        try:
+            if certified(signer, repository):
+                return {signer["key"], signer["root"]}
+        except (Refused, KeyError, IndexError, ValueError):
+            pass
+        self.fault(MANIFEST, "the certificate does not hold")
+        return set()
 
     def check_files(self, manifest):
         named = {MANIFEST, SIGNATURES}

@@ -123,11 +123,11 @@ void sign_files(Files& files, repo::Repository& repository, const Manifest& abou
         {name, crypt::sha256(bytes).hex(), static_cast<std::int64_t>(bytes.size())});
   }
   const repo::Signer signer = repository.signer();
-  manifest.signers.push_back({"repository", crypt::verify_key_text(signer.writer),
+  manifest.signers.push_back({std::string(repository_role), crypt::verify_key_text(signer.writer),
                               crypt::verify_key_text(signer.root), to_base64(signer.certificate)});
   if (operator_key) {
     manifest.signers.push_back(
-        {"operator", crypt::verify_key_text(operator_key->verify_key), "", ""});
+        {std::string(operator_role), crypt::verify_key_text(operator_key->verify_key), "", ""});
   }
   const Bytes bytes = encode(manifest);
   Signatures signatures{crypt::sha256(bytes).hex(), {}};

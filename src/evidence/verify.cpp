@@ -51,6 +51,14 @@ class Verifier {
     return std::nullopt;
   }
 
+  // By a key that the caller knows: this one, or a root that certified it. What else a line says of
+  // a root is only said.
+  bool is_vouched_for(const SignerLine& line) const {
+    if (!fault_of(line).empty()) return false;
+    return trust_.contains(line.key) ||
+           (line.role == repository_role && trust_.contains(line.root));
+  }
+
   // One signature each; whether all of them hold.
   bool look_at_signers(const Bytes& manifest, const std::vector<std::string>& signatures) {
     bool all = !manifest_->signers.empty();
@@ -61,7 +69,7 @@ class Verifier {
                                                    : std::optional<crypt::Signature>();
       SignedBy by{line.role, line.key, line.root, false, false};
       by.holds = key && signature && crypt::verify(*key, signing_context, manifest, *signature);
-      by.trusted = by.holds && (trust_.contains(by.key) || trust_.contains(by.root));
+      by.trusted = by.holds && is_vouched_for(line);
       all = all && by.holds;
       verdict_.signers.push_back(std::move(by));
     }
@@ -96,7 +104,9 @@ class Verifier {
     } else if (same && !hold) {
       fault_of_signers();
     }
-    for (const SignerLine& line : manifest_->signers) check_certificate(line);
+    for (const SignerLine& line : manifest_->signers) {
+      if (std::string what = fault_of(line); !what.empty()) fault(manifest_file, std::move(what));
+    }
   }
 
   void fault_of_signers() {
@@ -107,25 +117,28 @@ class Verifier {
     if (verdict_.signers.empty()) fault(manifest_file, "nobody signed it");
   }
 
-  void check_certificate(const SignerLine& line) {
-    if (line.role != "repository") return;
+  // What is wrong with a signer apart from its signature; "" = nothing.
+  std::string fault_of(const SignerLine& line) const {
+    if (line.role == operator_role) {
+      const bool bare = line.root.empty() && line.certificate.empty();
+      return bare ? "" : "an operator has a root or a certificate in it, which no operator has";
+    }
+    if (line.role != repository_role) {
+      return fmt::format("it names a signer with the role '{}', which there is not", line.role);
+    }
+    return is_certified(line) ? "" : "the certificate of the repository's key does not hold";
+  }
+
+  bool is_certified(const SignerLine& line) const {
     const auto id = from_hex(manifest_->repository);
     const auto bytes = from_base64(line.certificate);
     const auto root = crypt::verify_key_from(line.root);
     repo::RepositoryId repository{};
-    bool holds = id && id->size() == repository.size() && bytes && root;
-    if (holds) {
-      std::ranges::copy(*id, repository.begin());
-      const auto certificate = repo::decode_certificate(*bytes);
-      holds = certificate && crypt::verify_key_text(certificate->verify_key) == line.key &&
-              repo::verify(*certificate, *root, repository);
-    }
-    if (holds) return;
-    fault(manifest_file, "the certificate of the repository's key does not hold");
-    // What the root vouches for is not this key.
-    for (SignedBy& by : verdict_.signers) {
-      if (by.key == line.key) by.trusted = by.holds && trust_.contains(by.key);
-    }
+    if (!id || id->size() != repository.size() || !bytes || !root) return false;
+    std::ranges::copy(*id, repository.begin());
+    const auto certificate = repo::decode_certificate(*bytes);
+    return certificate && crypt::verify_key_text(certificate->verify_key) == line.key &&
+           repo::verify(*certificate, *root, repository);
   }
 
   void check_files() {

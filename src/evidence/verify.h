@@ -5,7 +5,8 @@
 // the record is looked into: whether plan and people in it are proven by their own words.
 //
 // A signature tells which key signed, never whose it is: trust comes from outside, as keys that the
-// caller knows. The writer's key is trusted too when the root key that certified it is.
+// caller knows. The writer's key is trusted too when the root key that certified it is: its
+// certificate is verified first, and what a line says of a root otherwise counts for nothing.
 //
 // Threads: pure functions.
 #pragma once

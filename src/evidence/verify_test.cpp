@@ -2,10 +2,12 @@
 #include "evidence/verify.h"
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
 
 #include "base/fake_clock.h"
+#include "base/temporary_folder.h"
 #include "evidence/evidence_fixture.h"
 #include "evidence/folder.h"
 #include "journal/fake_repository.h"
@@ -40,6 +42,15 @@ class Verify : public testing::Test {
   Verdict of_changed() { return verify(bundle_of(document_, repository_, key_of(1)), {}); }
   Value& request(std::size_t number) {
     return document_.value.map().at("people").map().at("requests").list().at(number);
+  }
+  // Exit status of tools/verify_evidence.py.
+  static int page_says(const Files& files, const std::string& options) {
+    const auto place = TemporaryFolder::make("evidence");
+    EXPECT_TRUE(place && write_folder(place->path() + "/bundle", files));
+    const std::string command = LIFEBOAT_SOURCE_DIR "/tools/verify_evidence.py " + place->path() +
+                                "/bundle " + options + " >/dev/null";
+    const int status = std::system(command.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
   static Verdict with_flip(Files files, const std::string& name, std::size_t at) {
     files.at(name)[at] ^= static_cast<std::uint8_t>(1u << (at % 8));
@@ -116,6 +127,35 @@ TEST_F(Verify, ASignatureOfAnotherRepositoryIsAnothersAndItsCertificateCannotBeB
   const Verdict borrowed = verify(files, {root()});
   EXPECT_THAT(borrowed.faults, Contains(Field(&Fault::what, HasSubstr("certificate"))));
   EXPECT_FALSE(borrowed.trusted());
+}
+
+// A line of the manifest names what it likes: who signs it has proven the key, and nothing else.
+TEST_F(Verify, ATrustedRootThatIsOnlyNamedMakesNobodyTrusted) {
+  const crypt::SigningKey mallory = key_of(3);
+  const std::string key = crypt::verify_key_text(mallory.verify_key);
+  const SignerLine borrowed = decode_manifest(files_.at("manifest.json"))->signers.at(0);
+  for (const SignerLine& line :
+       {SignerLine{"operator", key, root(), ""},
+        SignerLine{"operator", key, root(), borrowed.certificate},
+        SignerLine{"operator", key, "", borrowed.certificate}, SignerLine{"auditor", key, "", ""},
+        SignerLine{"auditor", key, root(), borrowed.certificate}, SignerLine{"", key, root(), ""},
+        SignerLine{"repository", key, root(), ""},
+        SignerLine{"repository", key, root(), borrowed.certificate}}) {
+    Files files = files_;
+    Manifest manifest = *decode_manifest(files.at("manifest.json"));
+    manifest.signers = {line};
+    const Bytes bytes = files["manifest.json"] = encode(manifest);
+    files["signatures.json"] =
+        encode(Signatures{crypt::sha256(bytes).hex(),
+                          {crypt::signature_text(crypt::sign(mallory, signing_context, bytes))}});
+    const Verdict verdict = verify(files, {root()});
+    EXPECT_THAT(verdict.signers, ElementsAre(Field(&SignedBy::holds, true))) << line.role;
+    EXPECT_FALSE(verdict.trusted()) << line.role;
+    EXPECT_THAT(verdict.faults, ElementsAre(Field(&Fault::file, "manifest.json"))) << line.role;
+    // The program that was written from the page says the same.
+    EXPECT_EQ(page_says(files, "--trust " + root()), 1) << line.role;
+  }
+  EXPECT_EQ(page_says(files_, "--trust " + root()), 0);
 }
 
 TEST_F(Verify, ANewerVersionIsNamedAndNotGuessedAt) {
