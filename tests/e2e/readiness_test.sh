@@ -196,6 +196,23 @@ ReadinessNamesTheWorstFirstAndWhatToDo() {
   [[ ! -e $W/back && ! -e $W/target ]]
 }
 
+# score: of the plan, now
+score() { lifeboat plan evaluate lost -o json | jq .score; }
+
+WhatRunsTaughtLowersItUntilItIsClosed() {
+  local before owned
+  before=$(score)
+  lifeboat runs review latest --add "nobody knew the key" --owner ann --due 2000-01-01
+  ends 0 lifeboat plan evaluate lost
+  said "finding 1: open since run" "nobody knew the key (ann has it" "--close 1 --reason"
+  expect "overdue" $((before - 10)) "$(score)"
+  lifeboat runs review latest --assign 1 --owner bob --due 2099-01-01
+  owned=$(score)
+  expect "owned" $((before - 2)) "$owned"
+  lifeboat runs review latest --close 1 --reason "it hangs in the office now"
+  expect "closed" "$before" "$(score)"
+}
+
 AMissingProgramMakesItNotReady() {
   mv "$W/scripts/put" "$W/scripts/away"
   lifeboat backup || true
