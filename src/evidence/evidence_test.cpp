@@ -207,5 +207,23 @@ TEST_F(Evidence, FactsBecomeFindingsWithLastingNames) {
   EXPECT_THAT(found, SizeIs(3));
 }
 
+TEST_F(Evidence, WhereClocksDisagreeNoObjectiveIsMetAndItIsAFinding) {
+  auto pins = engine_.pins(run::shop());
+  pins.objectives = {std::chrono::hours(1), std::chrono::hours(1)};
+  pins.origin.time.ns += std::chrono::nanoseconds(std::chrono::hours(2)).count();
+  pins.point = {"p", pins.origin.time, pins.origin.time, true, {}};
+  pins.point.earliest.ns += std::chrono::nanoseconds(std::chrono::hours(2)).count();
+  ASSERT_TRUE(engine_.begin(engine_.op(), pins)->state.recovered());
+  const Files bundle = files(**seal());
+  const Value told = record(bundle);
+  for (const char* objective : {"rto", "rpo"}) {
+    EXPECT_TRUE(told.at(objective).at("met").is_null()) << objective;
+    EXPECT_TRUE(told.at(objective).at("measured_s").is_null()) << objective;
+    EXPECT_THAT(to_json(told.at("findings")), HasSubstr(std::string("\"id\":\"") + objective));
+  }
+  EXPECT_THAT(std::string(as_text(bundle.at("evidence.md"))),
+              HasSubstr("not measured: clocks disagree, 3600.0 s wanted"));
+}
+
 }  // namespace
 }  // namespace lifeboat::evidence

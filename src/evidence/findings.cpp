@@ -71,7 +71,14 @@ std::string wanted_text(std::chrono::nanoseconds measured, std::chrono::nanoseco
                      human_duration(objective));
 }
 
+// What clocks that disagree left unmeasured is to be looked at, whatever was promised.
 void add_objectives(std::vector<FactFinding>& found, const run::Report& report) {
+  if (report.recovered && !report.rto) {
+    found.push_back({"rto", "the RTO was not measured: clocks disagree"});
+  }
+  if (report.point_time && !report.rpo) {
+    found.push_back({"rpo", "the RPO was not measured: clocks disagree"});
+  }
   if (met(report.rto, report.objectives.rto) == false) {
     found.push_back(
         {"rto", "the RTO was missed: " + wanted_text(*report.rto, *report.objectives.rto)});

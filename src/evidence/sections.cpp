@@ -31,10 +31,10 @@ std::string number(const Value& value, std::string_view none = "") {
   return std::string(none);
 }
 
-std::string objective_text(const Value& value) {
+// `none`: why nothing was measured.
+std::string objective_text(const Value& value, const char* none) {
   const bool reached = !value.at("measured_s").is_null();
-  const std::string measured =
-      reached ? number(value.at("measured_s")) + " s measured" : "not reached";
+  const std::string measured = reached ? number(value.at("measured_s")) + " s measured" : none;
   if (value.at("objective_s").is_null()) return measured + "; no objective";
   const Value& met = value.at("met");
   return fmt::format("{}, {} s wanted{}", measured, number(value.at("objective_s")),
@@ -58,8 +58,10 @@ Section facts(const Value& document) {
   row("Begun", document.text("begun"));
   row("Ended", report.text("ended"));
   row("T0", report.text("t0") + ", " + report.text("t0_origin"));
-  row("RTO", objective_text(document.at("rto")));
-  row("RPO", objective_text(document.at("rpo")));
+  const char* disagree = "not measured: clocks disagree";
+  row("RTO", objective_text(document.at("rto"),
+                            report.boolean("recovered", false) ? disagree : "not reached"));
+  row("RPO", objective_text(document.at("rpo"), point.is_null() ? "no recovery point" : disagree));
   row("Waiting for people only", number(report.at("awaited_s")) + " s");
   if (!report.at("so_far_s").is_null()) row("Time so far", number(report.at("so_far_s")) + " s");
   row("Checks", fmt::format("{} of {} as expected", scalar_text(report.at("checks_ok")),

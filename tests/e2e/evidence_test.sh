@@ -230,6 +230,16 @@ AKillAfterTheEndLosesNothing() {
   never grep -q "not made yet" <(elsewhere evidence list)
 }
 
+ALossThatHasNotComeYetIsRefused() {
+  local runs
+  runs=$(elsewhere runs list -o json | jq '.items | length')
+  ends 2 lifeboat recover thin --since 2099-01-01T00:00:00Z
+  said "--since 2099-01-01T00:00:00Z lies in the future" "it is $(date -u +%Y-%m-%d)T" "Z now"
+  ends 2 lifeboat recover thin --since 2099-01-01T00:00:00Z --dry-run
+  ends 2 lifeboat recover thin --since yesterday
+  expect "runs" "$runs" "$(elsewhere runs list -o json | jq '.items | length')"
+}
+
 AResumedRunGetsEvidenceOfEachEnd() {
   local run
   rm -rf "$T/code"
