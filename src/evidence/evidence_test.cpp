@@ -96,7 +96,21 @@ TEST_F(Evidence, IsMadeOnceForEachEndAndNotBefore) {
   EXPECT_THAT(record(files(known[0])).at("report").text("verdict"), HasSubstr("no right to"));
   const Value told = record(files(known[1]));
   EXPECT_THAT(to_json(told.at("deviations")), HasSubstr("dns"));
+  EXPECT_THAT(to_json(told.at("deviations")), Not(HasSubstr("unsealed")));
   EXPECT_THAT(to_json(told.at("findings")), HasSubstr("retried/dns"));
+}
+
+TEST_F(Evidence, AnEndThatNobodySealedInTimeIsNamedByTheNext) {
+  engine_.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb == "apply") return fail(Error::Kind::denied, "no right to");
+    return {};
+  });
+  ASSERT_EQ(engine_.begin(run::shop())->state.end->outcome, "failed");
+  engine_.world.set_hook("dns", {});
+  ASSERT_TRUE(engine_.resume()->state.recovered());
+  const Value told = record(files(**seal()));
+  EXPECT_THAT(to_json(told.at("deviations")),
+              HasSubstr("there is no evidence of its end as failed at "));
 }
 
 TEST_F(Evidence, ThereIsNoneOfARunThatHasNotEnded) {

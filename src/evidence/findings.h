@@ -16,8 +16,8 @@
 namespace lifeboat::evidence {
 
 struct Deviation {
-  std::string kind;  // "skipped", "inputs", "plan", "takeover", "resumed", "retried", "lost", "kept
-                     // aside", ...
+  // "skipped", "inputs", "plan", "takeover", "resumed", "unsealed", "retried", "lost", ...
+  std::string kind;
   std::string step;  // "" = of the run
   std::string text;
 };

@@ -291,6 +291,29 @@ TheControlMapSaysWhatTheRunsShow() {
   ends 2 elsewhere evidence controls --recovery-within soon
 }
 
+# The driver is killed once the run has failed; whoever goes on makes evidence of that end first.
+AnEndThatWasNotSealedIsSealedBeforeTheRunGoesOn() {
+  local run segments
+  rm -rf "$T/code"
+  mkdir "$T/code"
+  echo foreign >"$T/code/file"
+  ends 1 lifeboat recover thin
+  run=$(newest_run)
+  segments=$(find "$W/repository/runs/$run" -maxdepth 1 -type f | wc -l)
+  ends 137 env LIFEBOAT_FAULT="kill-after-journal:$((segments - 1))" "$BINARY" \
+    -C "$W/lifeboat.yaml" --identity "$W/identity" --no-input recover thin
+  run=$(newest_run)
+  rm -rf "$T/code"
+  ends 0 as_alice recover --resume "$run"
+  said "evidence of its end before (failed): signed and kept with the run"
+  expect "its ends" "failed done" "$(elsewhere evidence list -o json |
+    jq -r --arg run "$run" '[.items[] | select(.run == $run).outcome] | join(" ")')"
+  elsewhere evidence export "$run" "$SCRATCH/before" --number 0
+  "$BINARY" evidence verify "$SCRATCH/before" --trust "$(<"$SCRATCH/alice.key")"
+  exported "$run" after
+  never grep -q unsealed <(record after '.deviations[].kind')
+}
+
 TheRepositoryIsWholeWithEvidenceInIt() {
   ends 0 lifeboat check --read-data --quiet
 }
