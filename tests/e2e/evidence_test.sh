@@ -224,6 +224,8 @@ AKillAfterTheEndLosesNothing() {
   run=$(newest_run)
   elsewhere evidence list >"$SCRATCH/out"
   grep -E "$run .*not made yet" "$SCRATCH/out" || complain "$(<"$SCRATCH/out")"
+  expect "what is listed of it" "done null null not made yet" "$(elsewhere evidence list -o json |
+    jq -r --arg run "$run" '.items[] | select(.run == $run) | "\(.outcome) \(.sealed) \(.number) \(.why)"')"
   exported "$run" late
   "$BINARY" evidence verify "$SCRATCH/late"
   expect "its outcome" "done" "$(record late .report.outcome)"
@@ -312,6 +314,29 @@ AnEndThatWasNotSealedIsSealedBeforeTheRunGoesOn() {
   "$BINARY" evidence verify "$SCRATCH/before" --trust "$(<"$SCRATCH/alice.key")"
   exported "$run" after
   never grep -q unsealed <(record after '.deviations[].kind')
+}
+
+# What the newest run shows nobody knows: the older one of its plan does not pass in its place.
+ARunThatCannotBeReadIsListedAndPassesNothing() {
+  local run
+  rm -rf "$T/code"
+  ends 0 lifeboat recover thin
+  run=$(newest_run)
+  cp -r "$W/repository" "$SCRATCH/copy"
+  printf 'altered' | dd of="$(echo "$SCRATCH/copy/runs/$run"/0*0)" bs=1 seek=100 conv=notrunc status=none
+  of_copy() {
+    env -i HOME="$SCRATCH/copy.home" PATH="$PATH" "$BINARY" -r "$SCRATCH/copy" \
+      --identity "$W/identity" --no-input "$@"
+  }
+  of_copy evidence list -o json >"$SCRATCH/listed"
+  expect "unreadable" "$run thin" "$(jq -r '.unreadable[] | "\(.run) \(.plan)"' "$SCRATCH/listed")"
+  ends 0 of_copy evidence list
+  said "cannot be read"
+  ends 4 of_copy evidence controls --plan thin
+  said "plan thin, run $run: it cannot be read"
+  of_copy evidence controls -o json >"$SCRATCH/map" || true
+  expect "unreadable" "$run" "$(jq -r '.unreadable[].run' "$SCRATCH/map")"
+  expect "A1.2" fail "$(jq -r '.items[] | select(.clause == "A1.2").state' "$SCRATCH/map")"
 }
 
 TheRepositoryIsWholeWithEvidenceInIt() {

@@ -19,41 +19,91 @@
 namespace lifeboat::app {
 namespace {
 
+Value unreadable_value(const std::string& run, const std::string& plan, const std::string& why) {
+  Value row;
+  row.set("run", run);
+  row.set("plan", printable(plan));
+  row.set("why", printable(why));
+  return row;
+}
+
 // --- list, export ---
 
-Result<int> list_evidence(const Operation& op, Program& program) {
-  TRY(Opened opened, program.open_repository(op));
-  Value items{Value::List{}};
-  Table table{.columns = {"RUN", "PLAN", "NUMBER", "OUTCOME", "SEALED", "MANIFEST"}, .rows = {}};
-  for (const repo::RunRecord& record : opened.repository->runs()) {
-    const auto journal = journal::Journal::open(op, *opened.repository, record.run,
-                                                run::this_driver(program.random()));
-    if (!journal && is_transient(journal.error())) return fail(journal.error());
-    if (!journal) {
-      const bool begun = journal.error().kind != Error::Kind::not_found;
-      if (begun) program.terminal().say("not looked at: " + printable(journal.error().what));
-      continue;
-    }
-    const auto events = (*journal)->events();
+class EvidenceList {
+ public:
+  void add(const repo::RunRecord& record, const std::vector<journal::Event>& events,
+           const run::RunState& state) {
     for (const evidence::Sealed& sealed : evidence::sealed_in(events)) {
-      Value row;
-      row.set("run", record.run);
-      row.set("plan", printable(record.plan));
+      Value row = of_run(record);
       row.set("number", sealed.number);
       row.set("outcome", sealed.outcome);
       row.set("sealed", rfc3339(sealed.time));
       row.set("manifest_sha256", sealed.manifest);
-      items.push(std::move(row));
-      table.rows.push_back({record.run, printable(record.plan), std::to_string(sealed.number),
-                            printable(sealed.outcome), rfc3339(sealed.time),
-                            sealed.manifest.substr(0, 12)});
+      items_.push(std::move(row));
+      table_.rows.push_back({record.run, printable(record.plan), std::to_string(sealed.number),
+                             printable(sealed.outcome), rfc3339(sealed.time),
+                             sealed.manifest.substr(0, 12)});
     }
-    if (!evidence::lacks_evidence(events)) continue;
-    table.rows.push_back({record.run, printable(record.plan), "-", "-", "not made yet", ""});
+    if (!state.end) add_without(record, "", "has not ended");
+    if (evidence::lacks_evidence(events)) {
+      add_without(record, printable(state.end ? state.end->outcome : ""), "not made yet");
+    }
   }
-  Value document;
-  document.set("items", std::move(items));
-  program.terminal().show("EvidenceList", document, table);
+  void add_unreadable(const repo::RunRecord& record, const std::string& why) {
+    unreadable_.push(unreadable_value(record.run, record.plan, why));
+    table_.rows.push_back({record.run, printable(record.plan), "-", "-", "cannot be read", ""});
+  }
+  void show(Program& program) {
+    Value document;
+    document.set("items", std::move(items_));
+    document.set("unreadable", std::move(unreadable_));
+    program.terminal().show("EvidenceList", document, table_);
+  }
+
+ private:
+  static Value of_run(const repo::RunRecord& record) {
+    Value row;
+    row.set("run", record.run);
+    row.set("plan", printable(record.plan));
+    return row;
+  }
+  // A run, or its last end, of which there is none.
+  void add_without(const repo::RunRecord& record, const std::string& outcome, const char* why) {
+    Value row = of_run(record);
+    row.set("number", Value());
+    row.set("outcome", outcome.empty() ? Value() : Value(outcome));
+    row.set("sealed", Value());
+    row.set("manifest_sha256", Value());
+    row.set("why", why);
+    items_.push(std::move(row));
+    table_.rows.push_back(
+        {record.run, printable(record.plan), "-", outcome.empty() ? "-" : outcome, why, ""});
+  }
+
+  Value items_{Value::List{}}, unreadable_{Value::List{}};
+  Table table_{.columns = {"RUN", "PLAN", "NUMBER", "OUTCOME", "SEALED", "MANIFEST"}, .rows = {}};
+};
+
+Result<int> list_evidence(const Operation& op, Program& program) {
+  TRY(Opened opened, program.open_repository(op));
+  EvidenceList list;
+  for (const repo::RunRecord& record : opened.repository->runs()) {
+    const auto journal = journal::Journal::open(op, *opened.repository, record.run,
+                                                run::this_driver(program.random()));
+    if (!journal && is_transient(journal.error())) return fail(journal.error());
+    if (!journal && journal.error().kind == Error::Kind::not_found) continue;  // never begun
+    const auto events =
+        journal ? (*journal)->events() : Result<std::vector<journal::Event>>(fail(journal.error()));
+    TRY_DO(op.proceed());
+    const auto state = events ? run::replay(*events) : Result<run::RunState>(fail(events.error()));
+    if (state) {
+      list.add(record, *events, *state);
+    } else {
+      program.terminal().say("not looked at: " + printable(state.error().what));
+      list.add_unreadable(record, state.error().what);
+    }
+  }
+  list.show(program);
   return 0;
 }
 
@@ -296,8 +346,12 @@ Result<int> show_controls(const Operation& op, Program& program, const Ages& giv
       row = {"", "", "", ""};
     }
   }
-  Value document;
+  Value document, unreadable{Value::List{}};
+  for (const evidence::UnreadableRun& run : facts.unreadable) {
+    unreadable.push(unreadable_value(run.run, run.plan, run.why));
+  }
   document.set("items", std::move(items));
+  document.set("unreadable", std::move(unreadable));
   document.set("confirm",
                "which clause asks for what is Lifeboat's reading: a person has to "
                "confirm it");
@@ -305,8 +359,8 @@ Result<int> show_controls(const Operation& op, Program& program, const Ages& giv
   program.terminal().say(
       "Which clause asks for what is Lifeboat's reading of the standards: a "
       "person has to confirm it.");
-  for (const std::string& run : facts.unreadable) {
-    program.terminal().say("not looked at: run " + printable(run));
+  for (const evidence::UnreadableRun& run : facts.unreadable) {
+    program.terminal().say("not looked at: run " + run.run + ": " + printable(run.why));
   }
   return all ? 0 : exit_status(Error::Code::not_ready);
 }
