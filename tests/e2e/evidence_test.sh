@@ -264,14 +264,19 @@ FindingsStayOpenUntilTheyAreClosed() {
   ends 0 elsewhere runs review latest
   said "retried/code" "open, nobody's"
   as_alice runs review latest --add "Nobody knew about the folder" --owner ann --due 2099-12-31
-  ends 0 lifeboat runs review latest --assign retried/code --owner bob --due 2000-01-01
+  ends 0 as_alice runs review latest --assign retried/code --owner bob --due 2000-01-01
   said OVERDUE
   document RunReview runs review latest >"$SCRATCH/review"
   expect "open" 2 "$(jq .open "$SCRATCH/review")"
   expect "signed by" "alice true" "$(jq -r '.items[] | select(.id == "1").opened | "\(.by) \(.signed)"' "$SCRATCH/review")"
-  ends 2 lifeboat runs review latest --close 1
-  lifeboat runs review latest --close 1 --reason "It is in the runbook now"
-  ends 2 lifeboat runs review latest --close 1 --reason again
+  ends 2 as_alice runs review latest --close 1
+  # This platform has operators: nobody else closes anything, as nobody else commands a run.
+  ends 6 lifeboat runs review latest --close 1 --reason "It is in the runbook now"
+  said "this platform has operators" "--operator-key"
+  ends 6 lifeboat --operator-key "$SCRATCH/mallory.pem" runs review latest --close 1 --reason "Mine"
+  said "none of the platform's operators"
+  as_alice runs review latest --close 1 --reason "It is in the runbook now"
+  ends 2 as_alice runs review latest --close 1 --reason again
   said "is closed"
   ends 0 elsewhere runs review latest
   said "It is in the runbook now" "1 of 2 findings are open"
@@ -280,7 +285,7 @@ FindingsStayOpenUntilTheyAreClosed() {
 TheControlMapSaysWhatTheRunsShow() {
   ends 4 elsewhere evidence controls
   said "finding retried/code" overdue "a person has to confirm it"
-  lifeboat runs review latest --close retried/code --reason "The folder is looked at first"
+  as_alice runs review latest --close retried/code --reason "The folder is looked at first"
   ends 0 elsewhere evidence controls
   document ControlMap evidence controls >"$SCRATCH/map"
   expect "states" pass "$(jq -r '.items[].state' "$SCRATCH/map" | sort -u)"
