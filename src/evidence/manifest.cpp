@@ -23,6 +23,7 @@ Result<Value> document_of(ByteView bytes, std::string_view format, std::int64_t 
                                  ? value.at("version").integer()
                                  : std::int64_t{0};
   if (found == version) return value;
+  if (found < version) return not_ours(fmt::format("it has version {}, which there is not", found));
   return fail(
       Error::Kind::invalid, fmt::format("it has version {}, this program knows {}", found, version),
       "use the Lifeboat version that made it, or a newer one", Error::Code::version_too_new);

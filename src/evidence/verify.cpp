@@ -34,7 +34,7 @@ class Verifier {
 
  private:
   void fault(std::string_view file, std::string what) {
-    verdict_.faults.push_back({std::string(file), std::move(what)});
+    verdict_.faults.push_back({std::string(file), std::move(what), false});
   }
 
   const Bytes* file(std::string_view name) {
@@ -48,6 +48,7 @@ class Verifier {
   std::optional<T> readable(std::string_view name, Result<T> decoded) {
     if (decoded) return *std::move(decoded);
     fault(name, decoded.error().what);
+    verdict_.faults.back().newer = decoded.error().effective_code() == Error::Code::version_too_new;
     return std::nullopt;
   }
 
@@ -86,7 +87,15 @@ class Verifier {
     if (signed_by != nullptr) {
       signatures = readable(signatures_file, decode_signatures(*signed_by));
     }
-    if (!manifest_) return;
+    if (!manifest_) {
+      // Of a later version, or its version was changed: the digest beside the signatures tells.
+      if (bytes != nullptr && signatures && crypt::sha256(*bytes).hex() != signatures->manifest) {
+        fault(manifest_file, "it was changed: the signatures are of other bytes");
+      }
+      return;
+    }
+    // The two are written by one program.
+    for (Fault& of_signatures : verdict_.faults) of_signatures.newer = false;
     verdict_.run = manifest_->run;
     verdict_.repository = manifest_->repository;
     verdict_.made = manifest_->made;
@@ -170,10 +179,16 @@ class Verifier {
     if (!document || known(document_file)) {
       return fault_once(document_file, document ? "" : document.error().what);
     }
-    if (document->text("format") != "lifeboat-evidence" ||
-        document->integer("version", 0) != document_version) {
+    const std::int64_t version = document->integer("version", 0);
+    if (document->text("format") != "lifeboat-evidence" || version < document_version) {
       return fault_once(document_file,
                         fmt::format("it is no evidence of version {}", document_version));
+    }
+    if (version > document_version) {
+      fault(document_file,
+            fmt::format("it has version {}, this program knows {}", version, document_version));
+      verdict_.faults.back().newer = true;
+      return;
     }
     verdict_.headline = headline(*document);
     if (document->text("run") != manifest_->run ||
@@ -231,6 +246,8 @@ class Verifier {
 };
 
 }  // namespace
+
+bool Verdict::too_new() const { return !whole() && std::ranges::all_of(faults, &Fault::newer); }
 
 bool Verdict::trusted() const {
   return std::ranges::any_of(signers, [](const SignedBy& by) { return by.holds && by.trusted; });

@@ -21,6 +21,7 @@ namespace lifeboat::evidence {
 
 struct Fault {
   std::string file, what;
+  bool newer = false;  // nothing was changed: a later version of the program wrote it
 };
 
 struct SignedBy {
@@ -36,6 +37,8 @@ struct Verdict {
   std::string headline;  // of the record; "" when it cannot be read
   std::uint64_t files = 0, bytes = 0, signed_requests = 0, approvals = 0;
   bool whole() const { return faults.empty(); }
+  // Whether a later version may find it whole: what this one understands of it is as it was signed.
+  bool too_new() const;
   bool trusted() const;  // by a signature that holds
 };
 

@@ -159,11 +159,44 @@ TEST_F(Verify, ATrustedRootThatIsOnlyNamedMakesNobodyTrusted) {
 }
 
 TEST_F(Verify, ANewerVersionIsNamedAndNotGuessedAt) {
+  const auto of_version = [](const Bytes& bytes, int version) {
+    std::string text(as_text(bytes));
+    text.replace(text.rfind("\"version\":1"), 11, "\"version\":" + std::to_string(version));
+    return to_bytes(text);
+  };
+  // A manifest that a later program wrote: its signatures are of these bytes.
   Files files = files_;
-  std::string text(as_text(files.at("manifest.json")));
-  text.replace(text.rfind("\"version\":1"), 11, "\"version\":2");
-  files["manifest.json"] = to_bytes(text);
-  EXPECT_THAT(verify(files, {}).faults, Contains(Field(&Fault::what, HasSubstr("version 2"))));
+  const Bytes manifest = files["manifest.json"] = of_version(files.at("manifest.json"), 2);
+  Signatures signatures = *decode_signatures(files_.at("signatures.json"));
+  signatures.manifest = crypt::sha256(manifest).hex();
+  files["signatures.json"] = encode(signatures);
+  for (const bool both : {false, true}) {
+    if (both) files["signatures.json"] = of_version(files.at("signatures.json"), 2);
+    const Verdict verdict = verify(files, {root()});
+    EXPECT_TRUE(verdict.too_new()) << both;
+    EXPECT_FALSE(verdict.whole() || verdict.trusted());
+    EXPECT_THAT(verdict.faults, Contains(Field(&Fault::what, HasSubstr("version 2"))));
+    EXPECT_EQ(page_says(files, ""), 4);
+  }
+  // A record of one.
+  document_.value.set("version", 2);
+  files = bundle_of(document_, repository_, std::nullopt);
+  EXPECT_TRUE(verify(files, {}).too_new());
+  EXPECT_EQ(page_says(files, ""), 4);
+
+  // What was only changed to look so is not.
+  const auto changed = [&](const std::string& name, int version) {
+    Files other = files_;
+    other[name] = of_version(other.at(name), version);
+    const Verdict verdict = verify(other, {});
+    EXPECT_THAT(verdict.faults, Contains(Field(&Fault::file, name)));
+    EXPECT_EQ(page_says(other, ""), 1) << name << version;
+    return !verdict.whole() && !verdict.too_new();
+  };
+  EXPECT_TRUE(changed("manifest.json", 2));
+  EXPECT_TRUE(changed("manifest.json", 0));
+  EXPECT_TRUE(changed("signatures.json", 2));
+  EXPECT_TRUE(changed("evidence.json", 2));
 }
 
 // Whoever holds the repository's key can sign any record: the operators' words in it still tell.

@@ -185,6 +185,29 @@ TheProgramThatWasWrittenFromThePageAgrees() {
   "$BINARY" evidence verify tests/golden/v1/evidence
 }
 
+ABundleOfALaterVersionIsNotCalledChanged() {
+  rm -rf "$SCRATCH/later"
+  cp -r "$SCRATCH/bundle" "$SCRATCH/later"
+  sed -i 's/"version":1}$/"version":2}/' "$SCRATCH/later/manifest.json"
+  # Changed, as the digest beside the signatures tells.
+  ends 13 "$BINARY" evidence verify "$SCRATCH/later"
+  fails_with 1 tools/verify_evidence.py "$SCRATCH/later"
+  # As a later program would have written it.
+  sed -i "s/\"manifest\":\"[0-9a-f]*\"/\"manifest\":\"$(sha256sum <"$SCRATCH/later/manifest.json" |
+    cut -d' ' -f1)\"/" "$SCRATCH/later/signatures.json"
+  ends 17 "$BINARY" evidence verify "$SCRATCH/later"
+  said "NEWER manifest.json" "it has version 2, this program knows 1" "use a newer Lifeboat"
+  never grep -q "FAULT" "$SCRATCH/out"
+  fails_with 4 tools/verify_evidence.py "$SCRATCH/later"
+}
+
+WordsThatAreNoneAreUsageForTheOtherProgramToo() {
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/nowhere"
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/alice.pem"
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/bundle" --trust ed25519:xxx
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/bundle" --trust "$(<"$SCRATCH/alice.key")="
+}
+
 # The commands of docs/format.md, 16.2.
 OpensslVerifiesItToo() {
   cd "$SCRATCH/bundle"

@@ -209,6 +209,7 @@ std::string trust_text(const evidence::SignedBy& by, bool asked) {
 void show_verdict(Program& program, const evidence::Verdict& verdict, bool asked) {
   Value document, faults{Value::List{}}, signers{Value::List{}};
   document.set("whole", verdict.whole());
+  document.set("version_too_new", verdict.too_new());
   document.set("trusted", verdict.trusted());
   document.set("run", printable(verdict.run));
   document.set("repository", printable(verdict.repository));
@@ -220,9 +221,10 @@ void show_verdict(Program& program, const evidence::Verdict& verdict, bool asked
   document.set("approvals", verdict.approvals);
   Table table{.columns = {"WHAT", "STATE"}, .rows = {}};
   table.rows.push_back({"run " + printable(verdict.run), printable(verdict.headline)});
-  table.rows.push_back(
-      {fmt::format("{} files", verdict.files),
-       verdict.whole() ? "every byte is as it was signed" : "NOT as they were signed"});
+  table.rows.push_back({fmt::format("{} files", verdict.files),
+                        verdict.whole()     ? "every byte is as it was signed"
+                        : verdict.too_new() ? "of a later version than this program knows"
+                                            : "NOT as they were signed"});
   table.rows.push_back(
       {fmt::format("{} approvals, {} signed requests", verdict.approvals, verdict.signed_requests),
        verdict.whole() ? "proven by their signatures" : "not proven"});
@@ -244,7 +246,8 @@ void show_verdict(Program& program, const evidence::Verdict& verdict, bool asked
     line.set("file", printable(fault.file));
     line.set("what", printable(fault.what));
     faults.push(std::move(line));
-    table.rows.push_back({"FAULT " + printable(fault.file), printable(fault.what)});
+    table.rows.push_back(
+        {(fault.newer ? "NEWER " : "FAULT ") + printable(fault.file), printable(fault.what)});
   }
   document.set("faults", std::move(faults));
   document.set("signers", std::move(signers));
@@ -259,9 +262,13 @@ Result<int> verify_evidence(Program& program, const std::string& folder,
   const evidence::Verdict verdict = evidence::verify(files, trust);
   show_verdict(program, verdict, !trust.empty());
   if (!verdict.whole()) {
-    return fail(Error::Kind::corrupt,
-                fmt::format("{}: {}", printable(verdict.faults.front().file),
-                            printable(verdict.faults.front().what)),
+    const std::string first = fmt::format("{}: {}", printable(verdict.faults.front().file),
+                                          printable(verdict.faults.front().what));
+    if (verdict.too_new()) {
+      return fail(Error::Kind::invalid, first, "use a newer Lifeboat",
+                  Error::Code::version_too_new);
+    }
+    return fail(Error::Kind::corrupt, first,
                 "ask for the bundle again: `lifeboat evidence export` takes it from the repository",
                 Error::Code::integrity);
   }
@@ -380,7 +387,9 @@ void add_verify(CLI::App& parent, Program& program) {
                       "a key that you know (ed25519:...), or a file of such keys");
   command->footer(
       "Needs no repository, no key and no network. Exit status: 0 whole (and trusted, with\n"
-      "--trust), 12 signed by nobody whom you trust, 13 something was changed.\n\nExamples:\n"
+      "--trust), 12 signed by nobody whom you trust, 13 something was changed, 17 a newer "
+      "Lifeboat\n"
+      "wrote it.\n\nExamples:\n"
       "  lifeboat evidence verify ./evidence-4f2a\n"
       "  lifeboat evidence verify ./evidence-4f2a --trust keys-of-acme.txt");
   command->callback([&program, given] {
