@@ -161,6 +161,23 @@ END
   done
 }
 
+AFullDiskLeavesNoHalfBundle() {
+  mkdir "$SCRATCH/small"
+  # shellcheck disable=SC2016
+  ends 14 unshare --mount sh -c '
+    mount -t tmpfs -o size=8k none "$0" || exit 99
+    "$@"
+    status=$?
+    ls -A "$0" >"$0.left"
+    exit $status' "$SCRATCH/small" "$BINARY" -r "$W/repository" --identity "$W/identity" \
+    --no-input evidence export latest "$SCRATCH/small/bundle"
+  said "No space left"
+  expect "what is left" "" "$(<"$SCRATCH/small.left")"
+  : >"$SCRATCH/empty"
+  ends 6 elsewhere evidence export latest "$SCRATCH/empty"
+  said "is not an empty folder"
+}
+
 AnAddedOrRemovedFileIsNamed() {
   local file
   for file in "$SCRATCH"/bundle/*; do
