@@ -6,6 +6,7 @@
 #include "evidence/document.h"
 #include "evidence/findings.h"
 #include "evidence/verify.h"
+#include "plan/guard_fixture.h"
 #include "run/fake_engine.h"
 #include "run/report.h"
 #include "schema/json.h"
@@ -111,6 +112,42 @@ TEST_F(Evidence, AnEndThatNobodySealedInTimeIsNamedByTheNext) {
   const Value told = record(files(**seal()));
   EXPECT_THAT(to_json(told.at("deviations")),
               HasSubstr("there is no evidence of its end as failed at "));
+}
+
+TEST_F(Evidence, TellsWhichTargetItWas) {
+  std::string identity = "7301";
+  engine_.guards.add(plan::told_guard([&](const std::string& where) {
+    return Result<plan::Fingerprint>(plan::Fingerprint{identity, where});
+  }));
+  auto plan = run::shop();
+  Value wanted, adopting;
+  wanted.set("where", "postgresql://db:5432").set("id", "7301");
+  adopting.set("where", "host <b>");
+  plan.guards = {{"db", "told", wanted, false, {}}, {"host", "told", adopting, true, {}}};
+  ASSERT_TRUE(engine_.begin(plan)->state.recovered());
+  const Files bundle = files(**seal());
+  const Value told = record(bundle);
+  std::map<std::string, Value> looks;
+  for (const Value& look : told.at("target").list()) {
+    looks.emplace(look.text("guard") + " " + look.text("how"), look);
+  }
+  ASSERT_TRUE(looks.contains("db as wanted")) << to_json(told.at("target"));
+  EXPECT_EQ(looks["db as wanted"].text("wanted"), "7301");
+  EXPECT_EQ(looks["db as wanted"].text("found"), "7301");
+  EXPECT_EQ(looks["db as wanted"].text("at"), "postgresql://db:5432");
+  ASSERT_TRUE(looks.contains("host adopted")) << to_json(told.at("target"));
+  EXPECT_EQ(looks["host adopted"].text("found"), "7301");
+  const std::string page(as_text(bundle.at("evidence.html")));
+  EXPECT_THAT(page,
+              HasSubstr("<td>db</td><td>7301</td><td>7301</td><td>postgresql://db:5432</td>"));
+  EXPECT_THAT(page, HasSubstr("host &lt;b&gt;"));
+  EXPECT_TRUE(verify(bundle, {}).whole());
+}
+
+TEST_F(Evidence, APlanWithoutGuardsSaysThatNothingProvesTheTarget) {
+  ASSERT_TRUE(engine_.begin(run::shop())->state.recovered());
+  EXPECT_THAT(std::string(as_text(files(**seal()).at("evidence.md"))),
+              HasSubstr("The plan has no guards"));
 }
 
 TEST_F(Evidence, ThereIsNoneOfARunThatHasNotEnded) {

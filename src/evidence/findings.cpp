@@ -141,7 +141,8 @@ std::vector<Deviation> deviations_of(const RunState& state, const run::Report& r
 std::vector<FactFinding> findings_of(const RunState& state, const run::Report& report) {
   std::vector<FactFinding> found;
   if (!state.end) return found;
-  const bool wanted_end = report.outcome == "undone" || report.outcome == "cancelled";
+  const bool wanted_end =
+      report.outcome == "undone" || report.outcome == "cancelled" || report.outcome == "withdrawn";
   if (!report.recovered && !wanted_end) found.push_back({"outcome", run::last_line(report)});
   add_objectives(found, report);
   for (std::size_t i = 1; i < state.drivers.size(); ++i) {

@@ -138,6 +138,24 @@ Section members(const Value& document) {
 
 Section target(const Value& document) {
   Section section{"Target",
+                  "Which one it was: what the guards of the plan wanted and found before changes.",
+                  {"guard", "wanted", "found", "at", "when", ""},
+                  {},
+                  {}};
+  for (const Value& look : items(document.at("target"))) {
+    const std::string how = look.text("how");
+    section.rows.push_back({look.text("guard"), look.text("wanted"), look.text("found"),
+                            look.text("at"), scalar_text(look.at("time")),
+                            how == "refused" ? "ANOTHER ONE: refused" : how});
+  }
+  const bool none = section.rows.empty();
+  if (none) section.note = "The plan has no guards: which target it was stands in no proof here.";
+  if (none && !document.has("target")) section.note.clear();  // of a program before there were any
+  return section;
+}
+
+Section changes(const Value& document) {
+  Section section{"Changes",
                   "What each step may change, and what it answered. Secrets are masked.",
                   {"step", "changes", "outputs"},
                   {},
@@ -233,10 +251,10 @@ bool is_recovered(const Value& document) {
 
 std::vector<Section> sections_of(const Value& document) {
   const Value& report = document.at("report");
-  std::vector<Section> sections{facts(document),      timeline(document), checks(document),
-                                members(document),    target(document),   people(document),
-                                deviations(document), findings(document), attempts(document),
-                                drivers(document),    journal(document)};
+  std::vector<Section> sections{facts(document),    timeline(document),   checks(document),
+                                members(document),  target(document),     changes(document),
+                                people(document),   deviations(document), findings(document),
+                                attempts(document), drivers(document),    journal(document)};
   sections.insert(sections.end() - 3, Section{"Remarks", "", {}, {}, texts(report.at("remarks"))});
   std::erase_if(sections, [](const Section& section) {
     return section.rows.empty() && section.lines.empty() && section.note.empty();

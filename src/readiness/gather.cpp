@@ -75,7 +75,9 @@ Result<bool> is_driven(const Operation& op, const Ground& ground, const run::Run
 
 // Who came second to the same recovery gave way before the first step.
 bool was_withdrawn(const run::RunState& state) {
-  return state.end && state.end->outcome == "cancelled" &&
+  if (!state.end) return false;
+  if (state.end->outcome == "withdrawn") return true;
+  return state.end->outcome == "cancelled" &&
          std::ranges::all_of(state.steps,
                              [](const auto& entry) { return entry.second.attempts == 0; });
 }
