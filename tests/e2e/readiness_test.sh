@@ -104,8 +104,8 @@ TheRightTargetIsRecovered() {
   lifeboat recover lost
   expect "an upload" hello "$(<"$W/back/a")"
   lifeboat evidence export latest "$SCRATCH/right"
-  expect "its target" "file: machine 7301, machine 7301 at $W/identity-of-target: as wanted" \
-    "$(jq -r '.target[] | "\(.guard): \(.wanted), \(.found) at \(.at): \(.how)"' "$SCRATCH/right/evidence.json")"
+  expect "its target" "file machine 7301 $W/identity-of-target as wanted" \
+    "$(jq -r '.target[] | "\(.guard) \(.wanted) \(.at) \(.how)"' "$SCRATCH/right/evidence.json")"
 }
 
 WhatARunMakesIsAdoptedAndHeldOnToAfterAResume() {
