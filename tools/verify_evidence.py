@@ -7,7 +7,7 @@ Needs Python 3.11 and Debian's python3-cryptography; no repository, no key, no n
 Each fault is a line "FILE: what"; the last line tells who signed.
 
 exit status: 0 whole (and signed by one of the keys given); 1 something was changed; 2 usage;
-3 whole, but signed by none of the keys given
+3 whole, but signed by none of the keys given; 4 of a later version than this program knows
 """
 import argparse
 import base64
@@ -23,10 +23,16 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MANIFEST, SIGNATURES, RECORD = "manifest.json", "signatures.json", "evidence.json"
+# What a signer of each role has (16.1).
+MEMBERS = {"operator": {"key", "role"}, "repository": {"certificate", "key", "role", "root"}}
 
 
 class Refused(Exception):
     pass
+
+
+class Newer(Refused):
+    """What a later version wrote."""
 
 
 def document(raw, form):
@@ -44,8 +50,10 @@ def document(raw, form):
         raise Refused("is not canonical JSON")
     if not isinstance(value, dict) or value.get("format") != form:
         raise Refused(f"is no {form}")
-    if value.get("version") != 1:
-        raise Refused(f"has version {value.get('version')}, this program knows 1")
+    version = value.get("version")
+    if version != 1:
+        later = type(version) is int and version > 1
+        raise (Newer if later else Refused)(f"has version {value.get('version')}, this program knows 1")
     return value
 
 
@@ -122,6 +130,7 @@ class Verifier:
     def __init__(self, files, trust):
         self.files, self.trust = files, trust
         self.faults, self.signers, self.trusted = [], [], False
+        self.newer = set()  # files of which nothing else is wrong
 
     def fault(self, name, what):
         self.faults.append(f"{name}: {what}")
@@ -131,6 +140,9 @@ class Verifier:
             return self.fault(name, "is missing")
         try:
             return document(self.files[name], form)
+        except Newer as refused:
+            self.newer.add(name)
+            return self.fault(name, refused)
         except Refused as refused:
             return self.fault(name, refused)
 
@@ -139,6 +151,11 @@ class Verifier:
         signatures = self.read(SIGNATURES, "lifeboat-evidence-signatures")
         if manifest and signatures:
             self.check_signatures(manifest, signatures)
+        elif manifest:
+            self.newer.discard(SIGNATURES)  # the two are written by one program
+        elif signatures and MANIFEST in self.newer and \
+                hashlib.sha256(self.files[MANIFEST]).hexdigest() != signatures["manifest"]:
+            self.fault(MANIFEST, "was changed")
         # A manifest that was changed says nothing of other files.
         if manifest and not any(fault.startswith(MANIFEST) for fault in self.faults):
             self.check_files(manifest)
@@ -159,15 +176,7 @@ class Verifier:
                 holds = False
             held.append(holds)
             self.signers.append(f"{signer['role']} {signer['key']}")
-            known = {signer["key"]}
-            if signer["role"] == "repository":
-                try:
-                    if certified(signer, manifest["repository"]):
-                        known.add(signer["root"])
-                    else:
-                        self.fault(MANIFEST, "the certificate does not hold")
-                except (Refused, KeyError, IndexError, ValueError):
-                    self.fault(MANIFEST, "the certificate does not hold")
+            known = self.known_keys(signer, manifest["repository"])
             self.trusted = self.trusted or (holds and bool(known & self.trust))
         whole = bool(held) and all(held)
         if set(signatures) != {"format", "manifest", "signatures", "version"} or \
@@ -177,6 +186,22 @@ class Verifier:
             self.fault(SIGNATURES if whole else MANIFEST, "was changed")
         elif not whole:
             self.fault(SIGNATURES, "a signature does not hold")
+
+    def known_keys(self, signer, repository):
+        """The keys that vouch for a signer, any of which may be trusted; none for one of no sense."""
+        members = MEMBERS.get(signer["role"])
+        if set(signer) != members:
+            self.fault(MANIFEST, f"a signer is no {' or '.join(MEMBERS)}")
+            return set()
+        if signer["role"] == "operator":
+            return {signer["key"]}
+        try:
+            if certified(signer, repository):
+                return {signer["key"], signer["root"]}
+        except (Refused, KeyError, IndexError, ValueError):
+            pass
+        self.fault(MANIFEST, "the certificate does not hold")
+        return set()
 
     def check_files(self, manifest):
         named = {MANIFEST, SIGNATURES}
@@ -265,12 +290,25 @@ def gate_open(gate, words, begun):
     return len(people) >= max(gate["count"], 1)
 
 
+def key_word(word):
+    """A key as an argument; the one way in which it is written."""
+    try:
+        if len(key_of(word)) == 32 and word == "ed25519:" + base64.b64encode(key_of(word)).decode():
+            return word
+    except (Refused, ValueError):
+        pass
+    raise argparse.ArgumentTypeError(f"{word!r} is no key: ed25519:BASE64")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
-    parser.add_argument("--trust", action="append", default=[], help="a key that you know")
+    parser.add_argument("--trust", action="append", default=[], type=key_word,
+                        help="a key that you know")
     given = parser.parse_args()
+    if not os.path.isdir(given.folder):
+        parser.error(f"{given.folder!r} is no folder")
     try:
         verifier = Verifier(read_folder(given.folder), set(given.trust))
         verifier.verify()
@@ -281,7 +319,7 @@ def main():
     for fault in verifier.faults:
         print(fault)
     if verifier.faults:
-        sys.exit(1)
+        sys.exit(4 if len(verifier.faults) == len(verifier.newer) else 1)
     print("whole; signed by " + ", ".join(verifier.signers))
     if given.trust and not verifier.trusted:
         print("none of them is a key that you gave")

@@ -140,6 +140,7 @@ Result<int> resume_run(const Operation& op, Program& program, const std::string&
                                       : Recovery::prepare_resume(op, program, run));
   if (how.replan) TRY_DO(agree(program, *recovery, how));
   const auto signer = evidence_key(op, program);
+  seal_former_end(op, program, recovery->repository(), run, signer);
   TRY(const run::Outcome outcome, watched_resume(op, program, *recovery, how));
   if (!outcome.halted) tell_evidence(op, program, recovery->repository(), outcome.state, signer);
   return tell_end(program, outcome, how.report, recovery->learned().steps);

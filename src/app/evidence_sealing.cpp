@@ -8,6 +8,7 @@
 #include "app/registry.h"
 #include "app/version.h"
 #include "base/descriptor.h"
+#include "run/engine.h"
 #include "run/takeover.h"
 
 namespace lifeboat::app {
@@ -58,6 +59,22 @@ Result<std::optional<evidence::Sealed>> seal_evidence(
   maker.operator_key = operator_key;
   maker.driver = author(program, run);
   return evidence::seal_run(op, repository, run.pins.run, maker);
+}
+
+void seal_former_end(const Operation& op, Program& program, repo::Repository& repository,
+                     const std::string& run, const std::optional<crypt::SigningKey>& operator_key) {
+  const auto read = run::read_run(op, repository, run);
+  // Going on tells what cannot be read; what has recovered is not gone on with.
+  if (!read || !read->state.end || read->state.recovered()) return;
+  const std::string end =
+      "evidence of its end before (" + printable(read->state.end->outcome) + ")";
+  const auto sealed = seal_evidence(op, program, repository, read->state, operator_key);
+  if (!sealed) {
+    program.terminal().say(end + " could not be made, and this run will have none of it: " +
+                           printable(sealed.error().what));
+  } else if (*sealed && (*sealed)->made_now) {
+    program.terminal().say(end + ": signed and kept with the run");
+  }
 }
 
 void tell_evidence(const Operation& op, Program& program, repo::Repository& repository,

@@ -46,13 +46,14 @@ Result<void> look_at_evidence(const Operation& op, repo::Repository& repository,
 }
 
 Result<std::optional<RunFacts>> look_at_run(const Operation& op, repo::Repository& repository,
-                                            const std::string& run) {
-  TRY(const auto journal, journal::Journal::open(op, repository, run, {}));
+                                            const repo::RunRecord& record) {
+  TRY(const auto journal, journal::Journal::open(op, repository, record.run, {}));
   const auto events = journal->events();
   TRY(auto state, run::replay(events));
   if (!state.end || !carried_through(state.end->outcome)) return std::optional<RunFacts>();
   RunFacts facts;
-  facts.run = run;
+  facts.run = record.run;
+  facts.slot = record.slot;
   facts.plan = state.pins.plan.name;
   facts.outcome = state.end->outcome;
   facts.ended = state.end->time;
@@ -120,6 +121,10 @@ class Judge {
       if (plans.empty()) plans_.insert(run.plan);
       newest_[run.plan] = &run;  // oldest first: the last one stays
     }
+    for (const UnreadableRun& run : facts.unreadable) {
+      if (plans.empty()) plans_.insert(run.plan);
+      unreadable_[run.plan] = &run;
+    }
   }
 
   Answer judge(const Control& control) {
@@ -147,6 +152,12 @@ class Judge {
     if (plans_.empty()) return add(State::fail, "no recovery was carried through yet");
     for (const std::string& plan : plans_) {
       const auto found = newest_.find(plan);
+      if (const UnreadableRun* run = unreadable_after(found, plan)) {
+        answer_.runs.push_back(run->run);
+        add(State::fail,
+            fmt::format("plan {}, run {}: it cannot be read: {}", plan, run->run, run->why));
+        continue;
+      }
       if (found == newest_.end()) {
         add(State::fail, fmt::format("plan {}: no recovery was carried through yet", plan));
         continue;
@@ -168,6 +179,15 @@ class Judge {
     }
     const auto repeated = std::ranges::unique(answer_.why);
     answer_.why.erase(repeated.begin(), repeated.end());
+  }
+
+  // A run that cannot be read, and that was begun after the one that would decide.
+  const UnreadableRun* unreadable_after(std::map<std::string, const RunFacts*>::iterator decides,
+                                        const std::string& plan) const {
+    const auto found = unreadable_.find(plan);
+    if (found == unreadable_.end()) return nullptr;
+    const bool newer = decides == newest_.end() || found->second->slot > decides->second->slot;
+    return newer ? found->second : nullptr;
   }
 
   void judge_backups() {
@@ -202,6 +222,7 @@ class Judge {
   const WallTime now_;
   std::set<std::string> plans_;
   std::map<std::string, const RunFacts*> newest_;
+  std::map<std::string, const UnreadableRun*> unreadable_;  // the newest of each plan
   Answer answer_;
 };
 
@@ -282,7 +303,7 @@ Result<ControlFacts> read_facts(const Operation& op, repo::Repository& repositor
   ControlFacts facts;
   for (const repo::RunRecord& record : repository.runs()) {
     TRY_DO(op.proceed());
-    auto run = look_at_run(op, repository, record.run);
+    auto run = look_at_run(op, repository, record);
     if (run) {
       if (*run) facts.runs.push_back(std::move(**run));
       continue;
@@ -291,7 +312,7 @@ Result<ControlFacts> read_facts(const Operation& op, repo::Repository& repositor
     if (is_transient(run.error()) || run.error().kind == Error::Kind::cancelled) {
       return fail(std::move(run).error());
     }
-    facts.unreadable.push_back(record.run + ": " + run.error().what);
+    facts.unreadable.push_back({record.run, record.plan, run.error().what, record.slot});
   }
   std::ranges::sort(facts.runs, {},
                     [](const RunFacts& run) { return std::pair(run.ended.ns, run.run); });

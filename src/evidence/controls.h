@@ -5,7 +5,8 @@
 // the newest recovery point. A control is
 //   pass   every fact holds for every plan, and none is older than asked for
 //   stale  every fact held, and the run or point that shows it is too old
-//   fail   a fact does not hold; which one, of which run, and why, is said
+//   fail   a fact does not hold, or its run cannot be read; which one, of which run, and why, is
+//   said
 //
 // Which clause asks for what is our reading of the standards: a person has to confirm it for the
 // audit at hand. A pass here is material for an auditor, never the audit.
@@ -48,6 +49,7 @@ const std::vector<Control>& known_controls();
 // What one run shows; made from its journal and its sealed evidence.
 struct RunFacts {
   std::string run, plan, outcome;
+  std::uint64_t slot = 0;  // of its record in the log: in the order in which runs were begun
   WallTime ended;
   run::Report report;
   bool whole_point = false;
@@ -55,11 +57,18 @@ struct RunFacts {
   std::uint64_t approvals = 0;  // that its evidence proves
 };
 
+// A run that could not be looked at. What it would show nobody knows, so it stands in the way of
+// every older run of its plan.
+struct UnreadableRun {
+  std::string run, plan, why;
+  std::uint64_t slot = 0;
+};
+
 struct ControlFacts {
   std::vector<RunFacts> runs;  // carried through, oldest first
   std::vector<repo::Point> points;
   OpenFindings findings;
-  std::vector<std::string> unreadable;  // runs that could not be looked at, and why
+  std::vector<UnreadableRun> unreadable;  // oldest first
 };
 // Reads every run.  Errors: unavailable, cancelled.
 Result<ControlFacts> read_facts(const Operation& op, repo::Repository& repository);

@@ -131,6 +131,23 @@ TEST_F(Controls, TheNewestRunOfAPlanDecides) {
   EXPECT_THAT(of("A.5.29").why, ElementsAre(HasSubstr("NOT RECOVERED: db: refused")));
 }
 
+TEST_F(Controls, ANewerRunThatCannotBeReadStandsInTheWayOfAnOlderOne) {
+  facts_.runs[0].slot = 7;
+  facts_.unreadable = {{"run-9", "lost", "altered", 6}};
+  EXPECT_EQ(of("A1.3").state, State::pass) << "it was begun before the one that decides";
+  facts_.unreadable.push_back({"run-10", "lost", "segment 3 is altered", 8});
+  for (const Answer& answer : judged()) {
+    EXPECT_EQ(answer.state, State::fail) << answer.control->clause;
+    EXPECT_THAT(answer.why, ElementsAre("plan lost, run run-10: it cannot be read: "
+                                        "segment 3 is altered"));
+    EXPECT_THAT(answer.runs, ElementsAre("run-10"));
+  }
+  // Of a plan that has no other run; and not of a plan that is not asked for.
+  facts_.unreadable = {{"run-10", "region-lost", "altered", 8}};
+  EXPECT_THAT(of("A1.3").why, ElementsAre(HasSubstr("plan region-lost, run run-10: it cannot")));
+  EXPECT_EQ(of("A1.3", {"lost"}).state, State::pass);
+}
+
 TEST_F(Controls, APlanThatWasNeverTriedFails) {
   const Answer answer = of("3.5", {"lost", "region-lost"});
   EXPECT_EQ(answer.state, State::fail);
@@ -194,8 +211,18 @@ TEST(ControlFacts, AreReadFromRunsThatWereCarriedThrough) {
   facts = read_facts(engine.op(), *repository);
   ASSERT_TRUE(facts && facts->runs.size() == 1);
   EXPECT_EQ(facts->runs[0].evidence_fault, "");
+  EXPECT_THAT(facts->unreadable, IsEmpty());
   EXPECT_EQ(facts->runs[0].approvals, 1U);
   EXPECT_TRUE(facts->runs[0].report.recovered);
+  // Its journal is altered.
+  const std::string segment = "runs/run-1/0000000000000000";
+  ASSERT_TRUE(engine.store.objects().contains(segment));
+  engine.store.set_object(segment, Bytes(100));
+  facts = read_facts(engine.op(), *repository);
+  ASSERT_TRUE(facts);
+  EXPECT_THAT(facts->runs, IsEmpty());
+  ASSERT_EQ(facts->unreadable.size(), 1U);
+  EXPECT_EQ(facts->unreadable[0].plan, "fake");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <set>
 
 #include "evidence/findings.h"
 #include "run/events.h"
@@ -305,6 +306,43 @@ Value point_value(const run::PointPin& point, WallTime t0) {
   return value;
 }
 
+// --- the target ---
+
+Value identity_value(const Event& event) {
+  const bool adopted = event.kind == "guard.adopted";
+  Value value;
+  value.set("guard", event.facts.text("guard"));
+  value.set("wanted", event.facts.text("wanted"));
+  value.set("found", event.facts.text(adopted ? "identity" : "found"));
+  value.set("at", event.facts.text("at"));
+  value.set("time", rfc3339(event.time));
+  value.set("how", adopted                              ? "adopted"
+                   : event.facts.boolean("held", false) ? "as wanted"
+                                                        : "refused");
+  return value;
+}
+
+// What the guards of the plan wanted and found, in order; those that were never asked, last.
+Value target_value(const Account& account) {
+  Value::List looks;
+  std::set<std::string> asked;
+  for (const Event& event : account.events) {
+    if (event.kind != "guard.seen" && event.kind != "guard.adopted") continue;
+    asked.insert(event.facts.text("guard"));
+    looks.push_back(identity_value(event));
+  }
+  for (const plan::GuardRule& rule : account.outcome.state.pins.plan.guards) {
+    if (asked.contains(rule.name)) continue;
+    Value value;
+    value.set("guard", rule.name);
+    for (const char* unknown : {"wanted", "found", "at"}) value.set(unknown, "");
+    value.set("time", Value());
+    value.set("how", "no answer");
+    looks.push_back(std::move(value));
+  }
+  return looks;
+}
+
 Value drivers_value(const RunState& state) {
   Value::List drivers;
   for (const run::DriverVisit& visit : state.drivers) {
@@ -400,6 +438,7 @@ Document make_document(const Account& account) {
   value.set("plans", course.versions.plan_files());
   value.set("inputs", course.versions.inputs());
   value.set("point", point_value(state.pins.point, state.pins.origin.time));
+  value.set("target", target_value(account));
   value.set("rto", objective(report.rto, report.objectives.rto));
   value.set("rpo", objective(report.rpo, report.objectives.rpo));
   value.set("steps", steps_value(account, course));

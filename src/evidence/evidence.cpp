@@ -16,7 +16,6 @@ namespace lifeboat::evidence {
 namespace {
 
 constexpr std::string_view object_kind = "run-evidence";
-constexpr std::string_view event_kind = "evidence.sealed";
 constexpr std::int64_t object_version = 1;
 constexpr std::size_t object_bytes_max = 256u << 20;
 
@@ -27,7 +26,7 @@ journal::Event event_of(const Sealed& sealed) {
   facts.set("number", sealed.number);
   facts.set("manifest", sealed.manifest);
   facts.set("outcome", sealed.outcome);
-  return {std::string(event_kind), std::move(facts), {}, 0};
+  return {std::string(sealed_event), std::move(facts), {}, 0};
 }
 
 Sealed sealed_from(const journal::Event& event) {
@@ -98,7 +97,7 @@ bool lost_the_segment(const Result<void>& written) {
 std::vector<Sealed> sealed_in(const std::vector<journal::Event>& events) {
   std::vector<Sealed> found;
   for (const journal::Event& event : events) {
-    if (event.kind == event_kind) found.push_back(sealed_from(event));
+    if (event.kind == sealed_event) found.push_back(sealed_from(event));
   }
   return found;
 }
@@ -107,7 +106,7 @@ bool lacks_evidence(const std::vector<journal::Event>& events) {
   bool lacks = false;
   for (const journal::Event& event : events) {
     if (event.kind == "run.end") lacks = true;
-    if (event.kind == "driver.joined" || event.kind == event_kind) lacks = false;
+    if (event.kind == "driver.joined" || event.kind == sealed_event) lacks = false;
   }
   return lacks;
 }

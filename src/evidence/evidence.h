@@ -14,7 +14,8 @@
 // one sealed object; then it names it in the journal (event evidence.sealed). Killed before that,
 // nothing is lost: evidence of an end that no event names is made again, by whoever comes next, of
 // the same journal; an object that no event names is nobody's. A run that is gone on with gets
-// evidence of each of its ends.
+// evidence of each of its ends, of an earlier one before the next driver joins: after that it is
+// too late, and the evidence that follows names an end without (deviation "unsealed").
 //
 // Verifying is in evidence/verify.h; what becomes of findings in evidence/review.h; what evidence
 // says of the controls of auditors in evidence/controls.h.
@@ -59,7 +60,8 @@ struct Sealed {
 // Errors: not_found (no such run); corrupt (its journal); unavailable, denied (the store).
 Result<std::optional<Sealed>> seal_run(const Operation& op, repo::Repository& repository,
                                        const std::string& run, const Maker& maker);
-// Whether the run has ended and evidence of that end is missing.
+inline constexpr std::string_view sealed_event = "evidence.sealed";
+// Whether the run has ended and evidence of that end is missing; not of an end before it.
 bool lacks_evidence(const std::vector<journal::Event>& events);
 // All that the journal names, oldest first.
 std::vector<Sealed> sealed_in(const std::vector<journal::Event>& events);

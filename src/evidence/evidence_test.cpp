@@ -6,6 +6,7 @@
 #include "evidence/document.h"
 #include "evidence/findings.h"
 #include "evidence/verify.h"
+#include "plan/guard_fixture.h"
 #include "run/fake_engine.h"
 #include "run/report.h"
 #include "schema/json.h"
@@ -96,7 +97,57 @@ TEST_F(Evidence, IsMadeOnceForEachEndAndNotBefore) {
   EXPECT_THAT(record(files(known[0])).at("report").text("verdict"), HasSubstr("no right to"));
   const Value told = record(files(known[1]));
   EXPECT_THAT(to_json(told.at("deviations")), HasSubstr("dns"));
+  EXPECT_THAT(to_json(told.at("deviations")), Not(HasSubstr("unsealed")));
   EXPECT_THAT(to_json(told.at("findings")), HasSubstr("retried/dns"));
+}
+
+TEST_F(Evidence, AnEndThatNobodySealedInTimeIsNamedByTheNext) {
+  engine_.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb == "apply") return fail(Error::Kind::denied, "no right to");
+    return {};
+  });
+  ASSERT_EQ(engine_.begin(run::shop())->state.end->outcome, "failed");
+  engine_.world.set_hook("dns", {});
+  ASSERT_TRUE(engine_.resume()->state.recovered());
+  const Value told = record(files(**seal()));
+  EXPECT_THAT(to_json(told.at("deviations")),
+              HasSubstr("there is no evidence of its end as failed at "));
+}
+
+TEST_F(Evidence, TellsWhichTargetItWas) {
+  std::string identity = "7301";
+  engine_.guards.add(plan::told_guard([&](const std::string& where) {
+    return Result<plan::Fingerprint>(plan::Fingerprint{identity, where});
+  }));
+  auto plan = run::shop();
+  Value wanted, adopting;
+  wanted.set("where", "postgresql://db:5432").set("id", "7301");
+  adopting.set("where", "host <b>");
+  plan.guards = {{"db", "told", wanted, false, {}}, {"host", "told", adopting, true, {}}};
+  ASSERT_TRUE(engine_.begin(plan)->state.recovered());
+  const Files bundle = files(**seal());
+  const Value told = record(bundle);
+  std::map<std::string, Value> looks;
+  for (const Value& look : told.at("target").list()) {
+    looks.emplace(look.text("guard") + " " + look.text("how"), look);
+  }
+  ASSERT_TRUE(looks.contains("db as wanted")) << to_json(told.at("target"));
+  EXPECT_EQ(looks["db as wanted"].text("wanted"), "7301");
+  EXPECT_EQ(looks["db as wanted"].text("found"), "7301");
+  EXPECT_EQ(looks["db as wanted"].text("at"), "postgresql://db:5432");
+  ASSERT_TRUE(looks.contains("host adopted")) << to_json(told.at("target"));
+  EXPECT_EQ(looks["host adopted"].text("found"), "7301");
+  const std::string page(as_text(bundle.at("evidence.html")));
+  EXPECT_THAT(page,
+              HasSubstr("<td>db</td><td>7301</td><td>7301</td><td>postgresql://db:5432</td>"));
+  EXPECT_THAT(page, HasSubstr("host &lt;b&gt;"));
+  EXPECT_TRUE(verify(bundle, {}).whole());
+}
+
+TEST_F(Evidence, APlanWithoutGuardsSaysThatNothingProvesTheTarget) {
+  ASSERT_TRUE(engine_.begin(run::shop())->state.recovered());
+  EXPECT_THAT(std::string(as_text(files(**seal()).at("evidence.md"))),
+              HasSubstr("The plan has no guards"));
 }
 
 TEST_F(Evidence, ThereIsNoneOfARunThatHasNotEnded) {
@@ -205,6 +256,24 @@ TEST_F(Evidence, FactsBecomeFindingsWithLastingNames) {
   EXPECT_THAT(found, Contains(Field(&FactFinding::id, "rpo")));
   EXPECT_THAT(found, Contains(Field(&FactFinding::id, "retried/net")));
   EXPECT_THAT(found, SizeIs(3));
+}
+
+TEST_F(Evidence, WhereClocksDisagreeNoObjectiveIsMetAndItIsAFinding) {
+  auto pins = engine_.pins(run::shop());
+  pins.objectives = {std::chrono::hours(1), std::chrono::hours(1)};
+  pins.origin.time.ns += std::chrono::nanoseconds(std::chrono::hours(2)).count();
+  pins.point = {"p", pins.origin.time, pins.origin.time, true, {}};
+  pins.point.earliest.ns += std::chrono::nanoseconds(std::chrono::hours(2)).count();
+  ASSERT_TRUE(engine_.begin(engine_.op(), pins)->state.recovered());
+  const Files bundle = files(**seal());
+  const Value told = record(bundle);
+  for (const char* objective : {"rto", "rpo"}) {
+    EXPECT_TRUE(told.at(objective).at("met").is_null()) << objective;
+    EXPECT_TRUE(told.at(objective).at("measured_s").is_null()) << objective;
+    EXPECT_THAT(to_json(told.at("findings")), HasSubstr(std::string("\"id\":\"") + objective));
+  }
+  EXPECT_THAT(std::string(as_text(bundle.at("evidence.md"))),
+              HasSubstr("not measured: clocks disagree, 3600.0 s wanted"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "evidence/evidence.h"
 #include "run/text.h"
 
 namespace lifeboat::evidence {
@@ -66,12 +67,33 @@ void add_request(std::vector<Deviation>& found, const Value& facts) {
   }
 }
 
+// Ends that were gone on from before anybody made evidence of them.
+void add_unsealed(std::vector<Deviation>& found, const std::vector<journal::Event>& events) {
+  const journal::Event* end = nullptr;
+  for (const journal::Event& event : events) {
+    if (event.kind == "run.end") end = &event;
+    if (event.kind == sealed_event) end = nullptr;
+    if (event.kind != "driver.joined" || end == nullptr) continue;
+    found.push_back({"unsealed", "",
+                     fmt::format("there is no evidence of its end as {} at {}",
+                                 end->facts.text("outcome"), rfc3339(end->time))});
+    end = nullptr;
+  }
+}
+
 std::string wanted_text(std::chrono::nanoseconds measured, std::chrono::nanoseconds objective) {
   return fmt::format("{} s, the objective is {}", run::seconds(measured),
                      human_duration(objective));
 }
 
+// What clocks that disagree left unmeasured is to be looked at, whatever was promised.
 void add_objectives(std::vector<FactFinding>& found, const run::Report& report) {
+  if (report.recovered && !report.rto) {
+    found.push_back({"rto", "the RTO was not measured: clocks disagree"});
+  }
+  if (report.point_time && !report.rpo) {
+    found.push_back({"rpo", "the RPO was not measured: clocks disagree"});
+  }
   if (met(report.rto, report.objectives.rto) == false) {
     found.push_back(
         {"rto", "the RTO was missed: " + wanted_text(*report.rto, *report.objectives.rto)});
@@ -104,6 +126,7 @@ std::vector<Deviation> deviations_of(const RunState& state, const run::Report& r
       found.push_back({"plan", "", event.facts.text("by") + " replaced the plan of the run"});
     }
   }
+  add_unsealed(found, events);
   for (const plan::StepNode& node : state.pins.plan.steps) {
     add_step(found, node.name, state.step(node.name));
   }
@@ -118,7 +141,8 @@ std::vector<Deviation> deviations_of(const RunState& state, const run::Report& r
 std::vector<FactFinding> findings_of(const RunState& state, const run::Report& report) {
   std::vector<FactFinding> found;
   if (!state.end) return found;
-  const bool wanted_end = report.outcome == "undone" || report.outcome == "cancelled";
+  const bool wanted_end =
+      report.outcome == "undone" || report.outcome == "cancelled" || report.outcome == "withdrawn";
   if (!report.recovered && !wanted_end) found.push_back({"outcome", run::last_line(report)});
   add_objectives(found, report);
   for (std::size_t i = 1; i < state.drivers.size(); ++i) {

@@ -1,9 +1,9 @@
 // evidence/findings.h - What the facts of a run say by themselves: where it left its plan, and what
 // somebody has to look at afterwards.
 //
-// A deviation is told once, in evidence. A finding is a deviation, or a missed objective, that
-// stays open until a person closes it (evidence/review.h); its id is the same however often it is
-// found. Threads: pure functions.
+// A deviation is told once, in evidence. A finding is a deviation, or an objective that was missed
+// or could not be measured, that stays open until a person closes it (evidence/review.h); its id is
+// the same however often it is found. Threads: pure functions.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@
 namespace lifeboat::evidence {
 
 struct Deviation {
-  std::string kind;  // "skipped", "inputs", "plan", "takeover", "resumed", "retried", "lost", "kept
-                     // aside", ...
+  // "skipped", "inputs", "plan", "takeover", "resumed", "unsealed", "retried", "lost", ...
+  std::string kind;
   std::string step;  // "" = of the run
   std::string text;
 };
@@ -32,7 +32,7 @@ struct FactFinding {
 // None as long as the run has not ended.
 std::vector<FactFinding> findings_of(const run::RunState& state, const run::Report& report);
 
-// Whether an objective was met; nullopt: there is none.
+// Whether an objective was met; nullopt: there is none, or nothing was measured.
 std::optional<bool> met(const std::optional<std::chrono::nanoseconds>& measured,
                         const std::optional<std::chrono::nanoseconds>& objective);
 

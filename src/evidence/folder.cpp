@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "base/descriptor.h"
 #include "evidence/manifest.h"
@@ -39,15 +41,6 @@ bool is_plain_name(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
-Result<void> write_file(const std::string& path, ByteView bytes) {
-  const Descriptor file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  const bool written =
-      file.open() && write_all(file.number(), bytes) && ::fsync(file.number()) == 0;
-  if (written) return {};
-  return file_error(path);
-}
-
 Result<Bytes> read_file(const std::string& path, std::uint64_t bytes_max) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file.open()) {
@@ -63,26 +56,81 @@ Result<Bytes> read_file(const std::string& path, std::uint64_t bytes_max) {
   return to_bytes(text);
 }
 
+// The folder that is being written: a draft beside the one that is wanted, or that one itself when
+// it is there already. Takes away what it has written unless it was kept.
+class Draft {
+ public:
+  static Result<Draft> make(const std::string& wanted) {
+    struct stat status{};
+    if (::stat(wanted.c_str(), &status) == 0) {
+      std::error_code error;
+      const bool empty = S_ISDIR(status.st_mode) && std::filesystem::is_empty(wanted, error);
+      if (empty && !error) return Draft(wanted, wanted);
+      return not_ours(wanted);
+    }
+    if (errno != ENOENT) return file_error(wanted);
+    const std::filesystem::path path(wanted);
+    std::string made = (path.has_filename() ? path : path.parent_path()).string() + ".XXXXXX";
+    if (::mkdtemp(made.data()) == nullptr) return file_error(wanted);
+    return Draft(wanted, made);
+  }
+  Draft(Draft&& other) noexcept
+      : wanted_(std::move(other.wanted_)),
+        path_(std::exchange(other.path_, {})),
+        written_(std::move(other.written_)) {}
+  Draft& operator=(Draft&&) = delete;
+  ~Draft() {
+    if (path_.empty()) return;
+    for (const std::string& file : written_) ::unlink(file.c_str());
+    if (path_ != wanted_) ::rmdir(path_.c_str());
+  }
+
+  Result<void> write(const std::string& name, ByteView bytes) {
+    const std::string file = path_ + "/" + name;
+    const Descriptor made(
+        ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!made.open()) return file_error(file);
+    written_.push_back(file);
+    if (write_all(made.number(), bytes) && ::fsync(made.number()) == 0) return {};
+    return file_error(file);
+  }
+  // Gives it its name.
+  Result<void> keep() {
+    if (path_ != wanted_ && ::rename(path_.c_str(), wanted_.c_str()) != 0) {
+      const bool taken = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR;
+      return taken ? not_ours(wanted_) : file_error(wanted_);
+    }
+    path_.clear();
+    return {};
+  }
+
+ private:
+  Draft(std::string wanted, std::string path)
+      : wanted_(std::move(wanted)), path_(std::move(path)) {}
+  static tl::unexpected<Error> not_ours(const std::string& wanted) {
+    return fail(Error::Kind::conflict, printable(wanted) + " is not an empty folder",
+                "name a new one: evidence is never written over", Error::Code::refused);
+  }
+
+  std::string wanted_, path_;  // path_: "" = nothing is to be taken away
+  std::vector<std::string> written_;
+};
+
 }  // namespace
 
 Result<void> write_folder(const std::string& folder, const Files& files) {
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return file_error(folder);
-  std::error_code error;
-  const bool empty = std::filesystem::is_empty(folder, error);
-  if (error || !empty) {
-    return fail(Error::Kind::conflict, printable(folder) + " is not an empty folder",
-                "name a new one: evidence is never written over", Error::Code::refused);
-  }
   for (const auto& [name, bytes] : files) {
-    if (!is_plain_name(name)) {
-      return fail(Error::Kind::corrupt, "the bundle holds a hostile name: " + printable(name), "",
-                  Error::Code::integrity);
-    }
-    if (name != signatures_file) TRY_DO(write_file(folder + "/" + name, bytes));
+    if (is_plain_name(name)) continue;
+    return fail(Error::Kind::corrupt, "the bundle holds a hostile name: " + printable(name), "",
+                Error::Code::integrity);
+  }
+  TRY(Draft draft, Draft::make(folder));
+  for (const auto& [name, bytes] : files) {
+    if (name != signatures_file) TRY_DO(draft.write(name, bytes));
   }
   const auto last = files.find(std::string(signatures_file));
-  if (last != files.end()) TRY_DO(write_file(folder + "/" + last->first, last->second));
-  return {};
+  if (last != files.end()) TRY_DO(draft.write(last->first, last->second));
+  return draft.keep();
 }
 
 Result<Files> read_folder(const std::string& folder) {

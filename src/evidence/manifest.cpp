@@ -23,6 +23,7 @@ Result<Value> document_of(ByteView bytes, std::string_view format, std::int64_t 
                                  ? value.at("version").integer()
                                  : std::int64_t{0};
   if (found == version) return value;
+  if (found < version) return not_ours(fmt::format("it has version {}, which there is not", found));
   return fail(
       Error::Kind::invalid, fmt::format("it has version {}, this program knows {}", found, version),
       "use the Lifeboat version that made it, or a newer one", Error::Code::version_too_new);
@@ -123,11 +124,11 @@ void sign_files(Files& files, repo::Repository& repository, const Manifest& abou
         {name, crypt::sha256(bytes).hex(), static_cast<std::int64_t>(bytes.size())});
   }
   const repo::Signer signer = repository.signer();
-  manifest.signers.push_back({"repository", crypt::verify_key_text(signer.writer),
+  manifest.signers.push_back({std::string(repository_role), crypt::verify_key_text(signer.writer),
                               crypt::verify_key_text(signer.root), to_base64(signer.certificate)});
   if (operator_key) {
     manifest.signers.push_back(
-        {"operator", crypt::verify_key_text(operator_key->verify_key), "", ""});
+        {std::string(operator_role), crypt::verify_key_text(operator_key->verify_key), "", ""});
   }
   const Bytes bytes = encode(manifest);
   Signatures signatures{crypt::sha256(bytes).hex(), {}};

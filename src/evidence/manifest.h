@@ -21,9 +21,11 @@ inline constexpr std::string_view signing_context = "lifeboat/v1/evidence";
 inline constexpr std::string_view manifest_file = "manifest.json";
 inline constexpr std::string_view signatures_file = "signatures.json";
 inline constexpr std::int64_t manifest_version = 1;
+inline constexpr std::string_view repository_role = "repository";
+inline constexpr std::string_view operator_role = "operator";
 
 struct SignerLine {
-  std::string role;         // "repository", "operator"
+  std::string role;         // one of the two above; a reader refuses others
   std::string key;          // crypt::verify_key_text()
   std::string root;         // repository: the key that certified it
   std::string certificate;  // repository: base64 of the message (docs/format.md, "Certificate")

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "crypt/operator_key.h"
 #include "evidence/findings.h"
@@ -18,6 +19,20 @@ constexpr journal::Drawer drawer{"review", "run-review"};
 constexpr std::string_view signing_context = "lifeboat/v1/review";
 constexpr std::size_t remarks_max = 10'000;
 constexpr std::size_t text_bytes_max = 4096;
+
+using Operators = std::map<std::string, std::string>;  // key -> name
+
+// Whose words count.
+struct Authority {
+  Operators operators;
+  bool signed_only = false;  // nobody's but theirs
+};
+
+Operators operators_of(const run::Pins& pins) {
+  Operators operators;
+  for (const auto& [name, key] : pins.operators) operators.emplace(key, name);
+  return operators;
+}
 
 tl::unexpected<Error> usage(std::string what, std::string hint = {}) {
   return fail(Error::Kind::invalid, std::move(what), std::move(hint), Error::Code::usage);
@@ -82,7 +97,7 @@ void follow(Review& review, const Remark& said, const Said& who) {
 }
 
 // Whose words these are.
-Said author_of(const journal::Request& kept, const Value& words, const run::Pins& pins) {
+Said author_of(const journal::Request& kept, const Value& words, const Operators& operators) {
   Said who{words.text("by"), kept.key, false, {words.integer("time", 0)}};
   if (kept.key.empty()) return who;
   const auto key = crypt::verify_key_from(kept.key);
@@ -90,52 +105,98 @@ Said author_of(const journal::Request& kept, const Value& words, const run::Pins
   const bool holds =
       key && signature && crypt::verify(*key, signing_context, as_bytes(kept.text), *signature);
   if (!holds) return {"somebody (the signature does not hold)", "", false, who.time};
-  who.by = "the holder of " + kept.key;
-  for (const auto& [name, text] : pins.operators) {
-    if (text != kept.key) continue;
-    who.by = name;
-    who.is_signed = true;
-  }
+  const auto found = operators.find(kept.key);
+  who.is_signed = found != operators.end();
+  who.by = who.is_signed ? found->second : "the holder of " + kept.key;
   return who;
 }
 
-void take(Review& review, const journal::Request& kept, const run::Pins& pins) {
+// Why it does not count that this one says it; "" = it does.
+std::string objection_to(const Said& who, const Authority& authority) {
+  if (who.is_signed || !authority.signed_only) return "";
+  return who.key.empty()
+             ? "this platform has operators: a remark has to be signed with the key of one"
+             : "it is signed with a key that is none of the platform's operators";
+}
+
+void take(Review& review, const journal::Request& kept, const Authority& authority) {
   const auto refuse = [&](const std::string& why) {
     review.refused.push_back(fmt::format("remark {}: {}", kept.number, why));
   };
   const auto words = parse_json(kept.text);
   if (!words || words->text("run") != review.run) return refuse("it cannot be read");
+  const Said who = author_of(kept, *words, authority.operators);
+  if (const std::string why = objection_to(who, authority); !why.empty()) return refuse(why);
   const Remark said = remark_from(*words);
   if (const std::string why = objection(review, said); !why.empty()) return refuse(why);
-  follow(review, said, author_of(kept, *words, pins));
+  follow(review, said, who);
 }
 
-}  // namespace
+// A run, and what was said of it.
+struct Reading {
+  run::Outcome outcome;
+  std::vector<journal::Request> kept;
+  const run::Pins& pins() const { return outcome.state.pins; }
+};
 
-Result<Review> read_review(const Operation& op, repo::Repository& repository,
-                           const std::string& run) {
-  TRY(const run::Outcome outcome, run::read_run(op, repository, run));
-  const run::RunState& state = outcome.state;
-  Review review{run, state.pins.plan.name, state.end.has_value(), {}, {}};
-  for (const FactFinding& fact : findings_of(state, run::make_report(outcome))) {
+Result<Reading> read(const Operation& op, repo::Repository& repository, const std::string& run) {
+  Reading reading;
+  TRY(reading.outcome, run::read_run(op, repository, run));
+  TRY(reading.kept, journal::words_from(op, repository, run, drawer, 0, remarks_max));
+  return reading;
+}
+
+bool is_passing(const Error& error) {
+  return is_transient(error) || error.kind == Error::Kind::cancelled;
+}
+
+// What later runs of the platform say of its operators: people come and go, and who is there now
+// deals with what an older run has left. A run that cannot be read names nobody.
+struct Later {
+  Operators operators;          // of all of them
+  bool newest_has_any = false;  // the newest one that can be read
+};
+Result<Later> later_than(const Operation& op, repo::Repository& repository, const run::Pins& pins) {
+  Later later;
+  bool newest = true;
+  const auto runs = repository.runs();
+  for (auto record = runs.rbegin(); record != runs.rend() && record->run != pins.run; ++record) {
+    TRY_DO(op.proceed());
+    auto read = run::read_run(op, repository, record->run);
+    if (!read && is_passing(read.error())) return fail(std::move(read).error());
+    if (!read || read->state.pins.platform_name != pins.platform_name) continue;
+    if (newest) later.newest_has_any = !read->state.pins.operators.empty();
+    newest = false;
+    later.operators.merge(operators_of(read->state.pins));
+  }
+  return later;
+}
+
+// Who counted when it was said counts for ever: so it is the run itself that asks for signatures,
+// and keys of operators who came later are added to its own.
+Authority authority_over(const Reading& reading, Operators later) {
+  Authority authority{operators_of(reading.pins()), !reading.pins().operators.empty()};
+  authority.operators.merge(later);
+  return authority;
+}
+
+Review reviewed(const Reading& reading, const Authority& authority) {
+  const run::RunState& state = reading.outcome.state;
+  Review review{state.pins.run, state.pins.plan.name, state.end.has_value(), {}, {}};
+  for (const FactFinding& fact : findings_of(state, run::make_report(reading.outcome))) {
     Finding finding;
     finding.id = fact.id;
     finding.text = fact.text;
     finding.from_facts = true;
     review.findings.push_back(std::move(finding));
   }
-  TRY(const auto kept, journal::words_from(op, repository, run, drawer, 0, remarks_max));
-  for (const journal::Request& words : kept) take(review, words, state.pins);
+  for (const journal::Request& words : reading.kept) take(review, words, authority);
   return review;
 }
 
-Result<std::string> remark(const Operation& op, repo::Repository& repository,
-                           const std::string& run, const Remark& said,
-                           const std::optional<crypt::SigningKey>& key) {
-  TRY(Review review, read_review(op, repository, run));
-  if (const std::string why = objection(review, said); !why.empty()) {
-    return usage(printable(why), "`lifeboat runs review " + run + "` shows what there is");
-  }
+// The words and who says them, as they are kept.
+journal::Request written(const Operation& op, const Remark& said, const std::string& run,
+                         Random& random, const std::optional<crypt::SigningKey>& key) {
   Value words;
   words.set("run", run);
   words.set("action", said.action);
@@ -146,12 +207,52 @@ Result<std::string> remark(const Operation& op, repo::Repository& repository,
   words.set("reason", said.reason);
   words.set("by", said.by);
   words.set("time", op.clock->wall().ns);
-  words.set("nonce", to_hex(repository.environment().random->array<16>()));
-  journal::Request kept;
-  kept.text = to_json(words);
+  words.set("nonce", to_hex(random.array<16>()));
+  journal::Request made;
+  made.text = to_json(words);
   if (key) {
-    kept.key = crypt::verify_key_text(key->verify_key);
-    kept.signature = crypt::signature_text(crypt::sign(*key, signing_context, as_bytes(kept.text)));
+    made.key = crypt::verify_key_text(key->verify_key);
+    made.signature = crypt::signature_text(crypt::sign(*key, signing_context, as_bytes(made.text)));
+  }
+  return made;
+}
+
+// Before it is kept: who may say something of a run is for the platform as it is now.
+Result<void> prove_author(const Operation& op, repo::Repository& repository, const Reading& reading,
+                          const journal::Request& words) {
+  TRY(Later later, later_than(op, repository, reading.pins()));
+  Authority authority = authority_over(reading, std::move(later.operators));
+  authority.signed_only = authority.signed_only || later.newest_has_any;
+  const std::string why = objection_to(author_of(words, {}, authority.operators), authority);
+  if (why.empty()) return {};
+  return fail(Error::Kind::conflict, "not taken: " + why,
+              "nothing was changed; --operator-key names the key", Error::Code::refused);
+}
+
+}  // namespace
+
+Result<Review> read_review(const Operation& op, repo::Repository& repository,
+                           const std::string& run) {
+  TRY(const Reading reading, read(op, repository, run));
+  const bool by_others = std::ranges::any_of(reading.kept, [&](const journal::Request& words) {
+    return !words.key.empty() && !operators_of(reading.pins()).contains(words.key);
+  });
+  Later later;
+  if (by_others) {
+    TRY(later, later_than(op, repository, reading.pins()));
+  }
+  return reviewed(reading, authority_over(reading, std::move(later.operators)));
+}
+
+Result<std::string> remark(const Operation& op, repo::Repository& repository,
+                           const std::string& run, const Remark& said,
+                           const std::optional<crypt::SigningKey>& key) {
+  TRY(const Reading reading, read(op, repository, run));
+  const auto kept = written(op, said, run, *repository.environment().random, key);
+  TRY_DO(prove_author(op, repository, reading, kept));
+  TRY(Review review, read_review(op, repository, run));
+  if (const std::string why = objection(review, said); !why.empty()) {
+    return usage(printable(why), "`lifeboat runs review " + run + "` shows what there is");
   }
   TRY(const std::uint64_t number, journal::put_words(op, repository, run, drawer, kept));
   // Somebody may have said something between our look and our word.
@@ -168,21 +269,28 @@ Result<std::string> remark(const Operation& op, repo::Repository& repository,
 
 Result<OpenFindings> open_findings(const Operation& op, repo::Repository& repository) {
   OpenFindings open;
-  for (const repo::RunRecord& record : repository.runs()) {
+  std::map<std::string, Operators> later;  // by platform
+  const auto runs = repository.runs();
+  for (auto record = runs.rbegin(); record != runs.rend(); ++record) {
     TRY_DO(op.proceed());
-    auto review = read_review(op, repository, record.run);
-    if (!review && review.error().kind == Error::Kind::not_found) continue;  // never begun
-    const bool later =
-        !review && (is_transient(review.error()) || review.error().kind == Error::Kind::cancelled);
-    if (later) return fail(std::move(review).error());
-    if (!review) {
-      open.unreadable.push_back(record.run + ": " + review.error().what);
+    auto reading = read(op, repository, record->run);
+    if (!reading && reading.error().kind == Error::Kind::not_found) continue;  // never begun
+    if (!reading && is_passing(reading.error())) return fail(std::move(reading).error());
+    if (!reading) {
+      open.unreadable.push_back(record->run + ": " + reading.error().what);
       continue;
     }
-    for (const Finding& finding : review->findings) {
-      if (finding.open()) open.findings.push_back({review->run, review->plan, finding});
+    Operators& known = later[reading->pins().platform_name];
+    const Authority authority = authority_over(*reading, known);
+    known.merge(operators_of(reading->pins()));
+    const Review review = reviewed(*reading, authority);
+    std::vector<OpenFinding> of_run;
+    for (const Finding& finding : review.findings) {
+      if (finding.open()) of_run.push_back({review.run, review.plan, finding});
     }
+    open.findings.insert(open.findings.begin(), of_run.begin(), of_run.end());
   }
+  std::ranges::reverse(open.unreadable);
   return open;
 }
 

@@ -5,8 +5,10 @@
 // a step that was left out: evidence/findings.h) and are open without anybody's doing; people add
 // others, give them to somebody, and close them. Open findings lower the readiness of a platform.
 //
-// What people say is kept beside the run as words, in order and never changed (journal/requests.h);
-// signed where an operator's key was at hand. Replaying them is the review.
+// What people say is kept beside the run as words, in order and never changed (journal/requests.h).
+// Replaying them is the review. Of a run that has operators nobody's words count but theirs, and
+// those of operators whom later runs of the platform have: people come and go. Without operators
+// whoever opens the repository may say something; what was said so stays when operators come.
 //
 // Threads: functions.  Source: docs/format.md, "Reviews".
 #pragma once
@@ -25,7 +27,7 @@ namespace lifeboat::evidence {
 struct Said {
   std::string by;          // the operator's name where the signature is theirs, else as they say
   std::string key;         // that signed it; "" = not signed
-  bool is_signed = false;  // by an operator of the run
+  bool is_signed = false;  // by an operator of the run, or of a later one
   WallTime time;
 };
 
@@ -63,8 +65,9 @@ struct Remark {
   std::string by;       // where it is not signed
 };
 // Keeps it; durable when it answers the id of the finding.
-// Errors: invalid with code usage (a word is missing, a date is none, no such finding, closed
-// already); not_found; unavailable.
+// Errors: conflict with code refused (the run, or the newest one of the platform, has operators,
+// and none of them signs); invalid with code usage (a word is missing, a date is none, no such
+// finding, closed already); not_found; unavailable.
 Result<std::string> remark(const Operation& op, repo::Repository& repository,
                            const std::string& run, const Remark& said,
                            const std::optional<crypt::SigningKey>& key);

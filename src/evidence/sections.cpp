@@ -31,10 +31,10 @@ std::string number(const Value& value, std::string_view none = "") {
   return std::string(none);
 }
 
-std::string objective_text(const Value& value) {
+// `none`: why nothing was measured.
+std::string objective_text(const Value& value, const char* none) {
   const bool reached = !value.at("measured_s").is_null();
-  const std::string measured =
-      reached ? number(value.at("measured_s")) + " s measured" : "not reached";
+  const std::string measured = reached ? number(value.at("measured_s")) + " s measured" : none;
   if (value.at("objective_s").is_null()) return measured + "; no objective";
   const Value& met = value.at("met");
   return fmt::format("{}, {} s wanted{}", measured, number(value.at("objective_s")),
@@ -58,8 +58,10 @@ Section facts(const Value& document) {
   row("Begun", document.text("begun"));
   row("Ended", report.text("ended"));
   row("T0", report.text("t0") + ", " + report.text("t0_origin"));
-  row("RTO", objective_text(document.at("rto")));
-  row("RPO", objective_text(document.at("rpo")));
+  const char* disagree = "not measured: clocks disagree";
+  row("RTO", objective_text(document.at("rto"),
+                            report.boolean("recovered", false) ? disagree : "not reached"));
+  row("RPO", objective_text(document.at("rpo"), point.is_null() ? "no recovery point" : disagree));
   row("Waiting for people only", number(report.at("awaited_s")) + " s");
   if (!report.at("so_far_s").is_null()) row("Time so far", number(report.at("so_far_s")) + " s");
   row("Checks", fmt::format("{} of {} as expected", scalar_text(report.at("checks_ok")),
@@ -136,6 +138,24 @@ Section members(const Value& document) {
 
 Section target(const Value& document) {
   Section section{"Target",
+                  "Which one it was: what the guards of the plan wanted and found before changes.",
+                  {"guard", "wanted", "found", "at", "when", ""},
+                  {},
+                  {}};
+  for (const Value& look : items(document.at("target"))) {
+    const std::string how = look.text("how");
+    section.rows.push_back({look.text("guard"), look.text("wanted"), look.text("found"),
+                            look.text("at"), scalar_text(look.at("time")),
+                            how == "refused" ? "ANOTHER ONE: refused" : how});
+  }
+  const bool none = section.rows.empty();
+  if (none) section.note = "The plan has no guards: which target it was stands in no proof here.";
+  if (none && !document.has("target")) section.note.clear();  // of a program before there were any
+  return section;
+}
+
+Section changes(const Value& document) {
+  Section section{"Changes",
                   "What each step may change, and what it answered. Secrets are masked.",
                   {"step", "changes", "outputs"},
                   {},
@@ -231,10 +251,10 @@ bool is_recovered(const Value& document) {
 
 std::vector<Section> sections_of(const Value& document) {
   const Value& report = document.at("report");
-  std::vector<Section> sections{facts(document),      timeline(document), checks(document),
-                                members(document),    target(document),   people(document),
-                                deviations(document), findings(document), attempts(document),
-                                drivers(document),    journal(document)};
+  std::vector<Section> sections{facts(document),    timeline(document),   checks(document),
+                                members(document),  target(document),     changes(document),
+                                people(document),   deviations(document), findings(document),
+                                attempts(document), drivers(document),    journal(document)};
   sections.insert(sections.end() - 3, Section{"Remarks", "", {}, {}, texts(report.at("remarks"))});
   std::erase_if(sections, [](const Section& section) {
     return section.rows.empty() && section.lines.empty() && section.note.empty();

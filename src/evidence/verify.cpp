@@ -34,7 +34,7 @@ class Verifier {
 
  private:
   void fault(std::string_view file, std::string what) {
-    verdict_.faults.push_back({std::string(file), std::move(what)});
+    verdict_.faults.push_back({std::string(file), std::move(what), false});
   }
 
   const Bytes* file(std::string_view name) {
@@ -48,7 +48,16 @@ class Verifier {
   std::optional<T> readable(std::string_view name, Result<T> decoded) {
     if (decoded) return *std::move(decoded);
     fault(name, decoded.error().what);
+    verdict_.faults.back().newer = decoded.error().effective_code() == Error::Code::version_too_new;
     return std::nullopt;
+  }
+
+  // By a key that the caller knows: this one, or a root that certified it. What else a line says of
+  // a root is only said.
+  bool is_vouched_for(const SignerLine& line) const {
+    if (!fault_of(line).empty()) return false;
+    return trust_.contains(line.key) ||
+           (line.role == repository_role && trust_.contains(line.root));
   }
 
   // One signature each; whether all of them hold.
@@ -61,7 +70,7 @@ class Verifier {
                                                    : std::optional<crypt::Signature>();
       SignedBy by{line.role, line.key, line.root, false, false};
       by.holds = key && signature && crypt::verify(*key, signing_context, manifest, *signature);
-      by.trusted = by.holds && (trust_.contains(by.key) || trust_.contains(by.root));
+      by.trusted = by.holds && is_vouched_for(line);
       all = all && by.holds;
       verdict_.signers.push_back(std::move(by));
     }
@@ -78,7 +87,15 @@ class Verifier {
     if (signed_by != nullptr) {
       signatures = readable(signatures_file, decode_signatures(*signed_by));
     }
-    if (!manifest_) return;
+    if (!manifest_) {
+      // Of a later version, or its version was changed: the digest beside the signatures tells.
+      if (bytes != nullptr && signatures && crypt::sha256(*bytes).hex() != signatures->manifest) {
+        fault(manifest_file, "it was changed: the signatures are of other bytes");
+      }
+      return;
+    }
+    // The two are written by one program.
+    for (Fault& of_signatures : verdict_.faults) of_signatures.newer = false;
     verdict_.run = manifest_->run;
     verdict_.repository = manifest_->repository;
     verdict_.made = manifest_->made;
@@ -96,7 +113,9 @@ class Verifier {
     } else if (same && !hold) {
       fault_of_signers();
     }
-    for (const SignerLine& line : manifest_->signers) check_certificate(line);
+    for (const SignerLine& line : manifest_->signers) {
+      if (std::string what = fault_of(line); !what.empty()) fault(manifest_file, std::move(what));
+    }
   }
 
   void fault_of_signers() {
@@ -107,25 +126,28 @@ class Verifier {
     if (verdict_.signers.empty()) fault(manifest_file, "nobody signed it");
   }
 
-  void check_certificate(const SignerLine& line) {
-    if (line.role != "repository") return;
+  // What is wrong with a signer apart from its signature; "" = nothing.
+  std::string fault_of(const SignerLine& line) const {
+    if (line.role == operator_role) {
+      const bool bare = line.root.empty() && line.certificate.empty();
+      return bare ? "" : "an operator has a root or a certificate in it, which no operator has";
+    }
+    if (line.role != repository_role) {
+      return fmt::format("it names a signer with the role '{}', which there is not", line.role);
+    }
+    return is_certified(line) ? "" : "the certificate of the repository's key does not hold";
+  }
+
+  bool is_certified(const SignerLine& line) const {
     const auto id = from_hex(manifest_->repository);
     const auto bytes = from_base64(line.certificate);
     const auto root = crypt::verify_key_from(line.root);
     repo::RepositoryId repository{};
-    bool holds = id && id->size() == repository.size() && bytes && root;
-    if (holds) {
-      std::ranges::copy(*id, repository.begin());
-      const auto certificate = repo::decode_certificate(*bytes);
-      holds = certificate && crypt::verify_key_text(certificate->verify_key) == line.key &&
-              repo::verify(*certificate, *root, repository);
-    }
-    if (holds) return;
-    fault(manifest_file, "the certificate of the repository's key does not hold");
-    // What the root vouches for is not this key.
-    for (SignedBy& by : verdict_.signers) {
-      if (by.key == line.key) by.trusted = by.holds && trust_.contains(by.key);
-    }
+    if (!id || id->size() != repository.size() || !bytes || !root) return false;
+    std::ranges::copy(*id, repository.begin());
+    const auto certificate = repo::decode_certificate(*bytes);
+    return certificate && crypt::verify_key_text(certificate->verify_key) == line.key &&
+           repo::verify(*certificate, *root, repository);
   }
 
   void check_files() {
@@ -157,10 +179,16 @@ class Verifier {
     if (!document || known(document_file)) {
       return fault_once(document_file, document ? "" : document.error().what);
     }
-    if (document->text("format") != "lifeboat-evidence" ||
-        document->integer("version", 0) != document_version) {
+    const std::int64_t version = document->integer("version", 0);
+    if (document->text("format") != "lifeboat-evidence" || version < document_version) {
       return fault_once(document_file,
                         fmt::format("it is no evidence of version {}", document_version));
+    }
+    if (version > document_version) {
+      fault(document_file,
+            fmt::format("it has version {}, this program knows {}", version, document_version));
+      verdict_.faults.back().newer = true;
+      return;
     }
     verdict_.headline = headline(*document);
     if (document->text("run") != manifest_->run ||
@@ -218,6 +246,8 @@ class Verifier {
 };
 
 }  // namespace
+
+bool Verdict::too_new() const { return !whole() && std::ranges::all_of(faults, &Fault::newer); }
 
 bool Verdict::trusted() const {
   return std::ranges::any_of(signers, [](const SignedBy& by) { return by.holds && by.trusted; });

@@ -5,7 +5,8 @@
 // the record is looked into: whether plan and people in it are proven by their own words.
 //
 // A signature tells which key signed, never whose it is: trust comes from outside, as keys that the
-// caller knows. The writer's key is trusted too when the root key that certified it is.
+// caller knows. The writer's key is trusted too when the root key that certified it is: its
+// certificate is verified first, and what a line says of a root otherwise counts for nothing.
 //
 // Threads: pure functions.
 #pragma once
@@ -20,6 +21,7 @@ namespace lifeboat::evidence {
 
 struct Fault {
   std::string file, what;
+  bool newer = false;  // nothing was changed: a later version of the program wrote it
 };
 
 struct SignedBy {
@@ -35,6 +37,8 @@ struct Verdict {
   std::string headline;  // of the record; "" when it cannot be read
   std::uint64_t files = 0, bytes = 0, signed_requests = 0, approvals = 0;
   bool whole() const { return faults.empty(); }
+  // Whether a later version may find it whole: what this one understands of it is as it was signed.
+  bool too_new() const;
   bool trusted() const;  // by a signature that holds
 };
 

@@ -2,10 +2,12 @@
 #include "evidence/verify.h"
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
 
 #include "base/fake_clock.h"
+#include "base/temporary_folder.h"
 #include "evidence/evidence_fixture.h"
 #include "evidence/folder.h"
 #include "journal/fake_repository.h"
@@ -40,6 +42,15 @@ class Verify : public testing::Test {
   Verdict of_changed() { return verify(bundle_of(document_, repository_, key_of(1)), {}); }
   Value& request(std::size_t number) {
     return document_.value.map().at("people").map().at("requests").list().at(number);
+  }
+  // Exit status of tools/verify_evidence.py.
+  static int page_says(const Files& files, const std::string& options) {
+    const auto place = TemporaryFolder::make("evidence");
+    EXPECT_TRUE(place && write_folder(place->path() + "/bundle", files));
+    const std::string command = LIFEBOAT_SOURCE_DIR "/tools/verify_evidence.py " + place->path() +
+                                "/bundle " + options + " >/dev/null";
+    const int status = std::system(command.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
   static Verdict with_flip(Files files, const std::string& name, std::size_t at) {
     files.at(name)[at] ^= static_cast<std::uint8_t>(1u << (at % 8));
@@ -118,12 +129,74 @@ TEST_F(Verify, ASignatureOfAnotherRepositoryIsAnothersAndItsCertificateCannotBeB
   EXPECT_FALSE(borrowed.trusted());
 }
 
+// A line of the manifest names what it likes: who signs it has proven the key, and nothing else.
+TEST_F(Verify, ATrustedRootThatIsOnlyNamedMakesNobodyTrusted) {
+  const crypt::SigningKey mallory = key_of(3);
+  const std::string key = crypt::verify_key_text(mallory.verify_key);
+  const SignerLine borrowed = decode_manifest(files_.at("manifest.json"))->signers.at(0);
+  for (const SignerLine& line :
+       {SignerLine{"operator", key, root(), ""},
+        SignerLine{"operator", key, root(), borrowed.certificate},
+        SignerLine{"operator", key, "", borrowed.certificate}, SignerLine{"auditor", key, "", ""},
+        SignerLine{"auditor", key, root(), borrowed.certificate}, SignerLine{"", key, root(), ""},
+        SignerLine{"repository", key, root(), ""},
+        SignerLine{"repository", key, root(), borrowed.certificate}}) {
+    Files files = files_;
+    Manifest manifest = *decode_manifest(files.at("manifest.json"));
+    manifest.signers = {line};
+    const Bytes bytes = files["manifest.json"] = encode(manifest);
+    files["signatures.json"] =
+        encode(Signatures{crypt::sha256(bytes).hex(),
+                          {crypt::signature_text(crypt::sign(mallory, signing_context, bytes))}});
+    const Verdict verdict = verify(files, {root()});
+    EXPECT_THAT(verdict.signers, ElementsAre(Field(&SignedBy::holds, true))) << line.role;
+    EXPECT_FALSE(verdict.trusted()) << line.role;
+    EXPECT_THAT(verdict.faults, ElementsAre(Field(&Fault::file, "manifest.json"))) << line.role;
+    // The program that was written from the page says the same.
+    EXPECT_EQ(page_says(files, "--trust " + root()), 1) << line.role;
+  }
+  EXPECT_EQ(page_says(files_, "--trust " + root()), 0);
+}
+
 TEST_F(Verify, ANewerVersionIsNamedAndNotGuessedAt) {
+  const auto of_version = [](const Bytes& bytes, int version) {
+    std::string text(as_text(bytes));
+    text.replace(text.rfind("\"version\":1"), 11, "\"version\":" + std::to_string(version));
+    return to_bytes(text);
+  };
+  // A manifest that a later program wrote: its signatures are of these bytes.
   Files files = files_;
-  std::string text(as_text(files.at("manifest.json")));
-  text.replace(text.rfind("\"version\":1"), 11, "\"version\":2");
-  files["manifest.json"] = to_bytes(text);
-  EXPECT_THAT(verify(files, {}).faults, Contains(Field(&Fault::what, HasSubstr("version 2"))));
+  const Bytes manifest = files["manifest.json"] = of_version(files.at("manifest.json"), 2);
+  Signatures signatures = *decode_signatures(files_.at("signatures.json"));
+  signatures.manifest = crypt::sha256(manifest).hex();
+  files["signatures.json"] = encode(signatures);
+  for (const bool both : {false, true}) {
+    if (both) files["signatures.json"] = of_version(files.at("signatures.json"), 2);
+    const Verdict verdict = verify(files, {root()});
+    EXPECT_TRUE(verdict.too_new()) << both;
+    EXPECT_FALSE(verdict.whole() || verdict.trusted());
+    EXPECT_THAT(verdict.faults, Contains(Field(&Fault::what, HasSubstr("version 2"))));
+    EXPECT_EQ(page_says(files, ""), 4);
+  }
+  // A record of one.
+  document_.value.set("version", 2);
+  files = bundle_of(document_, repository_, std::nullopt);
+  EXPECT_TRUE(verify(files, {}).too_new());
+  EXPECT_EQ(page_says(files, ""), 4);
+
+  // What was only changed to look so is not.
+  const auto changed = [&](const std::string& name, int version) {
+    Files other = files_;
+    other[name] = of_version(other.at(name), version);
+    const Verdict verdict = verify(other, {});
+    EXPECT_THAT(verdict.faults, Contains(Field(&Fault::file, name)));
+    EXPECT_EQ(page_says(other, ""), 1) << name << version;
+    return !verdict.whole() && !verdict.too_new();
+  };
+  EXPECT_TRUE(changed("manifest.json", 2));
+  EXPECT_TRUE(changed("manifest.json", 0));
+  EXPECT_TRUE(changed("signatures.json", 2));
+  EXPECT_TRUE(changed("evidence.json", 2));
 }
 
 // Whoever holds the repository's key can sign any record: the operators' words in it still tell.

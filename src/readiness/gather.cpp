@@ -2,6 +2,7 @@
 
 #include "readiness/readiness.h"
 #include "run/engine.h"
+#include "run/takeover.h"
 
 namespace lifeboat::readiness {
 namespace {
@@ -57,23 +58,57 @@ std::vector<std::string> gates_of_nobody(const run::Pins& pins) {
   return gates;
 }
 
-std::optional<LastRun> last_run_of(const Operation& op, const Ground& ground) {
+// Whether somebody is at work on a run that has not ended. The last driver has to show life, as
+// for whoever would go on with it.
+Result<bool> is_driven(const Operation& op, const Ground& ground, const run::RunState& state) {
+  const journal::Driver ours = run::this_driver(*ground.around.random);
+  run::TakeoverWatch watch;
+  watch.repository = &ground.repository;
+  watch.launcher = ground.around.launcher;
+  watch.observer = ground.around.observer;
+  watch.heartbeat_period = ground.heartbeat_period;
+  watch.surely_gone = [&](const journal::Driver& driver) { return run::surely_gone(driver, ours); };
+  const auto gone = run::prove_driver_gone(op, state, watch);
+  if (!gone && gone.error().effective_code() != Error::Code::lease_held) return fail(gone.error());
+  return !gone;
+}
+
+// Who came second to the same recovery gave way before the first step.
+bool was_withdrawn(const run::RunState& state) {
+  if (!state.end) return false;
+  if (state.end->outcome == "withdrawn") return true;
+  return state.end->outcome == "cancelled" &&
+         std::ranges::all_of(state.steps,
+                             [](const auto& entry) { return entry.second.attempts == 0; });
+}
+
+void look_at_runs(const Operation& op, const Ground& ground, Facts& facts) {
   const auto runs = ground.repository.runs();
   std::size_t looks = 0;
   for (auto run = runs.rbegin(); run != runs.rend() && looks < looks_at_most; ++run) {
     if (run->plan != ground.pins.plan.name) continue;
     ++looks;
     const auto read = run::read_run(op, ground.repository, run->run);
-    // One that was only announced changed nothing; one that cannot be read proves nothing.
+    // One that was only announced changed nothing.
     if (!read && read.error().kind == Error::Kind::not_found) continue;
-    LastRun last{run->run, "", false, {}};
+    if (read && was_withdrawn(read->state)) continue;
+    const auto driven = !read             ? Result<bool>(fail(read.error()))
+                        : read->state.end ? Result<bool>(false)
+                                          : is_driven(op, ground, read->state);
+    if (!driven) {
+      facts.unread_run = {run->run, driven.error().what, is_transient(driven.error())};
+      return;
+    }
+    if (*driven) {
+      if (!facts.runs_now) facts.runs_now = run->run;
+      continue;
+    }
+    LastRun last{run->run, "", read->state.recovered(), {}};
     last.age = std::chrono::nanoseconds(ground.around.clock->wall().ns - run->created.ns);
-    if (read && read->state.end) last.outcome = read->state.end->outcome;
-    if (!read) last.outcome = "unreadable";
-    last.recovered = read && read->state.recovered();
-    return last;
+    if (read->state.end) last.outcome = read->state.end->outcome;
+    facts.last_run = std::move(last);
+    return;
   }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -97,7 +132,8 @@ Result<Facts> gather(const Operation& op, const Ground& ground) {
   }
   facts.gates_of_nobody = gates_of_nobody(ground.pins);
   facts.forecast = ground.forecast;
-  facts.last_run = last_run_of(op, ground);
+  look_at_runs(op, ground, facts);
+  facts.lessons = ground.lessons;
   facts.bundle = ground.bundle;
   TRY_DO(op.proceed());
   return facts;

@@ -19,11 +19,18 @@ using std::chrono::nanoseconds;
 constexpr int step_would_not_work = 20, step_refused_now = 5, guard_refuses = 40;
 constexpr int credential_here_only = 5, credentials_at_most = 20;
 constexpr int point_stale = 30, point_partial = 15, source_missing = 30, no_rpo = 2;
+constexpr int point_of_the_future = 30, clocks_disagree = 10;
 constexpr int single_key = 15, keys_of_one_kind = 5, keys_unreadable = 20;
 constexpr int no_check = 20, gate_of_nobody = 20;
 constexpr int rto_missed = 25, rto_at_risk = 10, never_measured = 5, no_rto = 2;
 constexpr int never_run = 15, last_run_failed = 15, last_run_old = 10;
+constexpr int last_run_unreadable = 15, last_run_unseen = 5;
+constexpr int finding_overdue = 10, finding_of_nobody = 5, finding_open = 2;
+constexpr int review_unreadable = 5, lessons_at_most = 30;
 constexpr int bundle_differs = 10, bundle_missing = 15;
+
+constexpr const char* set_clocks =
+    "set the clocks of this machine and of the one that wrote it (NTP)";
 
 constexpr auto run_is_old = std::chrono::hours(24 * 90);
 
@@ -40,6 +47,7 @@ class Judge {
     people();
     times();
     practice();
+    lessons();
     bundle();
     return std::move(reasons_);
   }
@@ -86,10 +94,24 @@ class Judge {
     }
   }
 
+  // What is younger than now was not measured: two clocks disagree, and either may be wrong.
+  void point_ahead() {
+    const std::string what = human_duration(-facts_.point_age) +
+                             " in the future by this clock: how old it is cannot be told";
+    if (facts_.objectives.rpo) {
+      fails(point_of_the_future, "recovery point", what + ", nor whether the RPO holds",
+            set_clocks);
+    } else {
+      warns(clocks_disagree, "recovery point", what, set_clocks);
+    }
+  }
+
   void point() {
     const std::string age = human_duration(facts_.point_age);
     const auto& rpo = facts_.objectives.rpo;
-    if (!rpo) {
+    if (facts_.point_age.count() < 0) {
+      point_ahead();
+    } else if (!rpo) {
       warns(no_rpo, "recovery point", "no objective says how old it may be (" + age + " now)",
             "objectives: { rpo: 1h }");
     } else if (facts_.point_age > *rpo) {
@@ -161,21 +183,66 @@ class Judge {
   }
 
   void practice() {
-    if (!facts_.last_run) {
-      warns(never_run, "practice", "this plan was never run",
-            "run it against a place for practice: " + recover_command());
-      return;
+    if (facts_.runs_now) {
+      add(Severity::note, 0, "practice", "run " + *facts_.runs_now + " of this plan is at work now",
+          "lifeboat runs watch " + *facts_.runs_now);
     }
-    const LastRun& last = *facts_.last_run;
-    const std::string age = human_duration(last.age);
+    if (facts_.unread_run) {
+      const UnreadRun& run = *facts_.unread_run;
+      warns(run.passing ? last_run_unseen : last_run_unreadable, "practice",
+            fmt::format("the last run ({}) {}: {}", run.run,
+                        run.passing ? "could not be looked at" : "cannot be read", run.why),
+            run.passing ? "ask again" : "lifeboat check");
+    } else if (facts_.last_run) {
+      last_run(*facts_.last_run);
+    } else {
+      warns(never_run, "practice",
+            facts_.runs_now ? "no run of this plan has ended yet" : "this plan was never run",
+            "run it against a place for practice: " + recover_command());
+    }
+  }
+
+  void last_run(const LastRun& last) {
+    const bool ahead = last.age.count() < 0;
+    const std::string when = human_duration(ahead ? -last.age : last.age) +
+                             (ahead ? " in the future by this clock" : " ago");
     if (!last.recovered) {
-      const std::string how = last.outcome.empty() ? "not at its end" : last.outcome;
+      const std::string how = last.outcome.empty() ? "left before its end" : last.outcome;
       warns(last_run_failed, "practice",
-            fmt::format("the last run ({}, {} ago) did not recover: {}", last.run, age, how),
+            fmt::format("the last run ({}, {}) did not recover: {}", last.run, when, how),
             "lifeboat runs show " + last.run);
+    } else if (ahead) {
+      warns(clocks_disagree, "practice", "it was last run " + when, set_clocks);
     } else if (last.age > run_is_old) {
-      warns(last_run_old, "practice", "it was last run " + age + " ago",
-            "run it again: platforms change");
+      warns(last_run_old, "practice", "it was last run " + when, "run it again: platforms change");
+    }
+  }
+
+  // What earlier runs taught.
+  void lessons() {
+    int left = lessons_at_most;
+    const auto take = [&left](int points) {
+      const int taken = std::min(left, points);
+      left -= taken;
+      return taken;
+    };
+    for (const OpenFinding& open : facts_.lessons.open) {
+      const bool nobodys = open.owner.empty();
+      const int points = open.overdue ? finding_overdue
+                         : nobodys    ? finding_of_nobody
+                                      : finding_open;
+      const std::string state = open.overdue ? open.owner + " has it, and its date is past"
+                                : nobodys    ? "nobody has it"
+                                             : open.owner + " has it";
+      warns(take(points), "finding " + open.id,
+            fmt::format("open since run {}: {} ({})", open.run, open.text, state),
+            fmt::format("lifeboat runs review {} {} {} {}", open.run,
+                        nobodys ? "--assign" : "--close", shell_word(open.id),
+                        nobodys ? "--owner NAME --due DATE" : "--reason WHY"));
+    }
+    for (const std::string& why : facts_.lessons.unreadable) {
+      warns(take(review_unreadable), "findings", "what is open could not be looked at: " + why,
+            "lifeboat check");
     }
   }
 

@@ -49,11 +49,28 @@ struct LocalCredential {
   std::string user, from;
 };
 
-// How the newest run of the plan ended.
+// The newest run of the plan that says something of it: one that was withdrawn before its first
+// step, or that somebody drives at this moment, does not.
 struct LastRun {
-  std::string run, outcome;  // RunEnd::outcome; "" when it has not ended
+  std::string run, outcome;  // RunEnd::outcome; "" when it was left before its end
   bool recovered = false;
-  std::chrono::nanoseconds age{};  // since it was begun
+  std::chrono::nanoseconds age{};  // since it was begun; negative: by a clock ahead of ours
+};
+// In its place: a run that could not be looked at, and so tells nothing of the one before either.
+struct UnreadRun {
+  std::string run, why;
+  bool passing = false;  // the store did not answer; later it may
+};
+
+// What a run taught and nobody has closed, whatever the run's plan.
+struct OpenFinding {
+  std::string run, id, text;
+  std::string owner;  // "" = nobody's
+  bool overdue = false;
+};
+struct Lessons {
+  std::vector<OpenFinding> open;
+  std::vector<std::string> unreadable;  // "RUN: why"; or why none could be looked at
 };
 
 enum class BundleState {
@@ -69,7 +86,7 @@ struct Facts {
   run::DryRun dry_run;
   std::vector<std::string> checks;  // steps that change nothing and prove something
   std::vector<LocalCredential> credentials;
-  std::chrono::nanoseconds point_age{};
+  std::chrono::nanoseconds point_age{};  // negative: made by a clock that is ahead of ours
   bool point_complete = true;
   std::vector<std::string> sources_missing;  // that the plan restores and the point has not
   run::Objectives objectives;
@@ -78,6 +95,9 @@ struct Facts {
   std::vector<std::string> gates_of_nobody;    // steps that wait for people whom nobody knows
   run::TimeLeft forecast;
   std::optional<LastRun> last_run;
+  std::optional<UnreadRun> unread_run;  // then there is no last_run
+  std::optional<std::string> runs_now;  // a run of the plan that somebody drives
+  Lessons lessons;
   BundleState bundle = BundleState::same;
 };
 
@@ -93,6 +113,9 @@ struct Ground {
   run::TimeLeft forecast;  // run/outlook.h, before anything has begun
   std::vector<LocalCredential> credentials;
   BundleState bundle = BundleState::same;
+  Lessons lessons;
+  // Of drivers of runs: so long is waited, three times, before silence is taken for an end.
+  std::chrono::nanoseconds heartbeat_period = std::chrono::seconds(5);
 };
 // Errors: cancelled. What cannot be looked at is a fact too.
 Result<Facts> gather(const Operation& op, const Ground& ground);

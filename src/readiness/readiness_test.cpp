@@ -81,6 +81,35 @@ TEST(Readiness, EachFindingCostsPointsAndSaysWhatToDo) {
       {"practice", "never run", true, [](Facts& facts) { facts.last_run.reset(); }},
       {"practice", "did not recover: failed", true,
        [](Facts& facts) { facts.last_run = LastRun{"ab", "failed", false, hours(1)}; }},
+      {"practice", "left before its end", true,
+       [](Facts& facts) { facts.last_run = LastRun{"ab", "", false, hours(1)}; }},
+      {"practice", "could not be looked at: no answer", true,
+       [](Facts& facts) {
+         facts.last_run.reset();
+         facts.unread_run = UnreadRun{"ab", "no answer", true};
+       }},
+      {"practice", "cannot be read: altered", true,
+       [](Facts& facts) {
+         facts.last_run.reset();
+         facts.unread_run = UnreadRun{"ab", "altered", false};
+       }},
+      {"practice", "1 h 00 min in the future by this clock", true,
+       [](Facts& facts) { facts.last_run->age = -hours(1); }},
+      {"recovery point", "nor whether the RPO holds", false,
+       [](Facts& facts) { facts.point_age = -minutes(5); }},
+      {"recovery point", "5 min 00 s in the future", true,
+       [](Facts& facts) {
+         facts.point_age = -minutes(5);
+         facts.objectives.rpo.reset();
+       }},
+      {"finding rto", "ann has it)", true,
+       [](Facts& facts) { facts.lessons.open = {{"ab", "rto", "too slow", "ann", false}}; }},
+      {"finding 1", "too slow (nobody has it)", true,
+       [](Facts& facts) { facts.lessons.open = {{"ab", "1", "too slow", "", false}}; }},
+      {"finding 1", "its date is past", true,
+       [](Facts& facts) { facts.lessons.open = {{"ab", "1", "too slow", "ann", true}}; }},
+      {"findings", "ab: altered", true,
+       [](Facts& facts) { facts.lessons.unreadable = {"ab: altered"}; }},
       {"practice", "last run", true, [](Facts& facts) { facts.last_run->age = hours(24 * 365); }},
       {"bundle", "changed since the last backup", true,
        [](Facts& facts) { facts.bundle = BundleState::differs; }},
@@ -122,6 +151,29 @@ TEST(Readiness, ManyCredentialsDoNotOutweighEverything) {
   const Readiness found = judge(facts);
   EXPECT_EQ(found.score, 80);
   EXPECT_EQ(found.reasons.size(), 50U);
+}
+
+TEST(Readiness, AFindingThatNobodyDealsWithCostsMoreAndManyDoNotOutweighEverything) {
+  const auto score = [](std::vector<OpenFinding> open) {
+    Facts facts = good();
+    facts.lessons.open = std::move(open);
+    return judge(facts).score;
+  };
+  const OpenFinding owned{"ab", "1", "x", "ann", false}, nobodys{"ab", "1", "x", "", false},
+      overdue{"ab", "1", "x", "ann", true};
+  EXPECT_GT(score({owned}), score({nobodys}));
+  EXPECT_GT(score({nobodys}), score({overdue}));
+  EXPECT_EQ(score({owned, owned}), 100 - 2 * (100 - score({owned})));
+  EXPECT_EQ(score(std::vector<OpenFinding>(50, overdue)), 70);
+}
+
+TEST(Readiness, ARunThatIsAtWorkIsOnlyNotedAndTheOneBeforeItTells) {
+  Facts facts = good();
+  facts.runs_now = "cd";
+  EXPECT_EQ(judge(facts).score, 100);
+  EXPECT_THAT(judge(facts).reasons.at(0).what, HasSubstr("run cd of this plan is at work now"));
+  facts.last_run.reset();
+  EXPECT_THAT(judge(facts).reasons.at(0).what, HasSubstr("no run of this plan has ended yet"));
 }
 
 TEST(Readiness, AGuardThatIsToAdoptIsOnlyNoted) {

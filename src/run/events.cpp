@@ -167,6 +167,16 @@ Event driver_joined(const journal::Driver& driver, const std::string& over) {
   return make("driver.joined", std::move(facts));
 }
 
+Event guard_seen(const GuardLook& look) {
+  Value facts;
+  facts.set("guard", look.guard);
+  facts.set("wanted", look.wanted);
+  facts.set("found", look.found);
+  facts.set("at", look.at);
+  facts.set("held", look.held);
+  return make("guard.seen", std::move(facts));
+}
+
 Event guard_adopted(const std::string& guard, const std::string& identity, const std::string& at) {
   Value facts;
   facts.set("guard", guard);

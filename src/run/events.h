@@ -24,6 +24,12 @@ Event driver_left(const journal::Driver& driver);
 Event run_end(const RunEnd& end);
 Event replanned(const Replan& replan);
 Event run_remark(const std::string& text);
+// What a guard wanted and found before a change: the proof of which target it was.
+struct GuardLook {
+  std::string guard, wanted, found, at;
+  bool held = false;
+};
+Event guard_seen(const GuardLook& look);
 Event guard_adopted(const std::string& guard, const std::string& identity, const std::string& at);
 
 Event started(const std::string& step, std::uint64_t generation);

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/guard.h"
 #include "run/events.h"
+#include "schema/json.h"
 
 namespace lifeboat::run {
 namespace {
@@ -112,6 +113,7 @@ Result<void> Guards::hold(const Operation& op, std::optional<Error>& journal_err
   const auto before = around_.clock->boot();
   TRY(const auto all,
       look_at_guards(op, around_, plan, ledger_.scope(plan::StepNode{}), ledger_.adopted()));
+  tell(all);
   for (const GuardSeen& seen : all) {
     if (seen.refused) return fail(*seen.refused);
   }
@@ -124,6 +126,23 @@ Result<void> Guards::hold(const Operation& op, std::optional<Error>& journal_err
   MutexLock lock(mutex_);
   if (all_answered) seen_ = before;
   return {};
+}
+
+void Guards::tell(const std::vector<GuardSeen>& all) {
+  std::vector<journal::Event> news;
+  for (const GuardSeen& seen : all) {
+    if (seen.found.empty() || seen.fresh) continue;  // adopt() tells what is fresh
+    const std::string wanted = around_.launcher->masked(seen.wanted.substr(0, identity_max_bytes));
+    journal::Event event =
+        event::guard_seen({seen.guard, wanted, seen.found, seen.at, !seen.refused});
+    std::string text = to_json(event.facts);
+    MutexLock lock(mutex_);
+    std::string& told = told_[seen.guard];
+    if (told == text) continue;
+    told = std::move(text);
+    news.push_back(std::move(event));
+  }
+  for (journal::Event& event : news) ledger_.note(std::move(event));
 }
 
 Result<void> Guards::adopt(const GuardSeen& seen, std::optional<Error>& journal_error) {

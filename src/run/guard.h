@@ -60,6 +60,8 @@ class Guards {
   Result<void> hold(const Operation& op, std::optional<Error>& journal_error);
 
  private:
+  // Journals what is new of it, with what is recorded next: with the intent of the change.
+  void tell(const std::vector<GuardSeen>& all);
   Result<void> adopt(const GuardSeen& seen, std::optional<Error>& journal_error);
   bool seen_lately() const;
 
@@ -67,6 +69,7 @@ class Guards {
   Ledger& ledger_;
   mutable Mutex mutex_;
   std::optional<std::chrono::nanoseconds> seen_ GUARDED_BY(mutex_);  // boot time
+  std::map<std::string, std::string> told_ GUARDED_BY(mutex_);       // by guard
 };
 
 }  // namespace lifeboat::run

@@ -111,6 +111,34 @@ TEST_F(GuardedRun, ATargetThatDoesNotAnswerProvesNothing) {
   EXPECT_THAT(outcome.error().what, HasSubstr("guard told"));
 }
 
+TEST_F(GuardedRun, WhatWasWantedAndFoundIsJournaledBeforeTheFirstChangeAndOnce) {
+  when("first", "apply", [this] { pass_the_cache(); });
+  ASSERT_TRUE(engine_.begin(guarded("7301"))->state.recovered());
+  const auto events = engine_.events();
+  EXPECT_EQ(events_of("guard.seen"), 1U) << "it was looked at twice, and nothing was new";
+  const auto seen = std::ranges::find(events, "guard.seen", &journal::Event::kind);
+  const auto intent = std::ranges::find(events, "step.intent", &journal::Event::kind);
+  ASSERT_LT(seen, intent);
+  EXPECT_EQ(seen->facts.text("wanted"), "7301");
+  EXPECT_EQ(seen->facts.text("found"), "7301");
+  EXPECT_EQ(seen->facts.text("at"), "postgresql://db:5432");
+  EXPECT_TRUE(seen->facts.boolean("held", false));
+}
+
+TEST_F(GuardedRun, AnotherTargetInTheMiddleIsJournaledWithWhatItIs) {
+  when("first", "verify", [this] {
+    pass_the_cache();
+    identity_ = "7302";
+  });
+  EXPECT_FALSE(engine_.begin(guarded("7301"))->state.recovered());
+  const auto events = engine_.events();
+  const auto last = std::ranges::find_if(events, [](const journal::Event& event) {
+    return event.kind == "guard.seen" && !event.facts.boolean("held", true);
+  });
+  ASSERT_NE(last, events.end());
+  EXPECT_EQ(last->facts.text("found"), "7302");
+}
+
 TEST_F(GuardedRun, WhatFirstAnswersIsAdoptedOnceAndHeldOnTo) {
   identity_ = "";
   when("first", "verify", [this] { identity_ = "made-here"; });

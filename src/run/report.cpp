@@ -103,13 +103,14 @@ void add_critical_path(Report& report, const RunState& state) {
   }
 }
 
-// Time that runs backwards between the clocks involved is said, not shown as a negative number.
-std::chrono::nanoseconds at_least_zero(Report& report, std::chrono::nanoseconds time,
-                                       const char* what) {
+// Time that runs backwards between the clocks involved was not measured, and that is said: a zero
+// would meet every objective.
+std::optional<std::chrono::nanoseconds> measured(Report& report, std::chrono::nanoseconds time,
+                                                 const char* what) {
   if (time.count() >= 0) return time;
   report.remarks.push_back(
-      fmt::format("run: {} came out as {} s: clocks disagree; shown as 0", what, seconds(time)));
-  return {};
+      fmt::format("run: {} came out as {} s: clocks disagree; not measured", what, seconds(time)));
+  return std::nullopt;
 }
 
 // Only a recovery has an RTO; one that is not there yet has lasted until the last thing known of
@@ -122,26 +123,37 @@ void measure_rto(Report& report, const RunState& state) {
     last_known = std::max({last_known, step.begin, step.end});
   }
   if (report.recovered) {
-    report.rto = at_least_zero(report, between(report.t0, last_green), "the RTO");
+    report.rto = measured(report, between(report.t0, last_green), "the RTO");
   } else if (last_known.ns != 0) {
-    report.so_far = at_least_zero(report, between(report.t0, last_known), "the time so far");
+    report.so_far = measured(report, between(report.t0, last_known), "the time so far");
   }
+}
+
+// What was written after `vouched` and before T0. Nothing, where T0 is the earlier one: the
+// platform was lost before what came back was written. But nobody restores what is written after
+// the run began.
+std::optional<std::chrono::nanoseconds> lost_since(Report& report, const RunState& state,
+                                                   WallTime vouched, const char* what) {
+  const auto lost = between(vouched, report.t0);
+  if (vouched.ns > std::max(state.begun, report.t0).ns) return measured(report, lost, what);
+  return std::max(lost, std::chrono::nanoseconds{});
 }
 
 void measure_rpo(Report& report, const RunState& state) {
   if (state.pins.point.id.empty()) return;
   report.point_time = state.pins.point.earliest;
-  report.rpo_bound =
-      at_least_zero(report, between(state.pins.point.earliest, report.t0), "the RPO");
+  report.rpo_bound = lost_since(report, state, *report.point_time, "the RPO by the recovery point");
   report.rpo = report.rpo_bound;
   if (!state.end || !state.end->heartbeat) return;
   report.heartbeat = state.end->heartbeat;
-  const auto tightened = at_least_zero(report, between(*report.heartbeat, report.t0), "the RPO");
-  if (tightened > *report.rpo_bound) {
+  const auto tightened =
+      lost_since(report, state, *report.heartbeat, "the RPO by the newest heartbeat");
+  if (!report.rpo_bound || !tightened) return;
+  if (*tightened > *report.rpo_bound) {
     report.remarks.push_back(
         "run: the newest heartbeat that came back is older than the recovery point vouches for");
   }
-  report.rpo = std::min(*report.rpo_bound, tightened);
+  report.rpo = std::min(*report.rpo_bound, *tightened);
 }
 
 std::string standing_text(std::string_view what, const Standing& standing) {

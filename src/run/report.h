@@ -70,7 +70,7 @@ Report make_report(const Outcome& outcome);
 void add_expectations(Report& report, const plan::Expectations& expectations);
 
 // "RECOVERED rto=SECONDS rpo=SECONDS checks=N/N", "PARTLY RECOVERED: why", or "NOT RECOVERED: why";
-// rpo=unknown when the plan restored from no point.
+// "unknown" where clocks disagree, or the plan restored from no point.
 std::string last_line(const Report& report);
 // Lines of at most 100 columns, no colour; ends with last_line().
 std::string render_text(const Report& report);

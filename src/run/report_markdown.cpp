@@ -34,11 +34,15 @@ std::string facts(const Report& report) {
   row("Recovery point", report.point.empty() ? "none" : report.point);
   if (report.point_time) row("Consistent at", rfc3339(*report.point_time));
   row("T0", rfc3339(report.t0) + ", " + report.t0_origin);
-  row("RTO, s", report.rto ? seconds(*report.rto) : "not reached");
+  row("RTO, s", report.rto         ? seconds(*report.rto)
+                : report.recovered ? "not measured: clocks disagree"
+                                   : "not reached");
   if (report.so_far) row("Time so far, s", seconds(*report.so_far));
   if (report.awaited.count() > 0) row("Of it waiting for people only, s", seconds(report.awaited));
   row("RTO objective", wanted(report.objectives.rto));
-  row("RPO, s", report.rpo ? seconds(*report.rpo) : "unknown");
+  row("RPO, s", report.rpo          ? seconds(*report.rpo)
+                : report.point_time ? "not measured: clocks disagree"
+                                    : "unknown");
   if (report.rpo_bound) row("RPO by the recovery point, s", seconds(*report.rpo_bound));
   if (report.heartbeat) row("Newest heartbeat that came back", rfc3339(*report.heartbeat));
   row("RPO objective", wanted(report.objectives.rpo));

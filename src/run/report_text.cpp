@@ -108,6 +108,8 @@ std::string measures(const Report& report) {
   if (report.rto) {
     text += field("RTO", fmt::format("{} s from T0 to the last green check{}", seconds(*report.rto),
                                      against(report.rto, report.objectives.rto)));
+  } else if (report.recovered) {
+    text += field("RTO", "not measured: clocks disagree");
   } else {
     text += field(
         "RTO", "not reached" + (report.so_far ? "; " + seconds(*report.so_far) + " s so far" : ""));
@@ -121,6 +123,8 @@ std::string measures(const Report& report) {
                                   seconds(*report.rpo_bound));
     if (report.heartbeat) rpo += "; newest heartbeat that came back: " + rfc3339(*report.heartbeat);
     text += field("RPO", rpo + ")" + against(report.rpo, report.objectives.rpo));
+  } else if (report.point_time) {
+    text += field("RPO", "not measured: clocks disagree");
   }
   text += field("checks", fmt::format("{} of {} green", report.checks_ok, report.checks));
   return text;

@@ -216,15 +216,34 @@ TEST(Report, OnlyARecoveryHasAnRto) {
   EXPECT_THAT(render_text(Story().report()), HasSubstr("\nRTO           not reached\n"));
 }
 
-TEST(Report, ClocksThatDisagreeAreSaidAndNoTimeIsNegative) {
+TEST(Report, WhereClocksDisagreeNothingWasMeasuredAndNoObjectiveIsMet) {
   Story story;
   story.done("db", -90, -80);  // this driver's clock stands far behind the one that told T0
   story.done("app", -80, -70);
   story.at(-69, event::run_end({"done", {}, WallTime{t0 + 4 * second}}));
   const Report report = story.report();
-  EXPECT_EQ(last_line(report), "RECOVERED rto=0.0 rpo=0.0 checks=2/2");
+  EXPECT_EQ(last_line(report), "RECOVERED rto=unknown rpo=30.0 checks=2/2");
   EXPECT_THAT(report.remarks, testing::Contains(HasSubstr("the RTO came out as -70.0 s")));
-  EXPECT_THAT(report.remarks, testing::Contains(HasSubstr("the RPO came out as -4.0 s")));
+  EXPECT_THAT(report.remarks, testing::Contains(HasSubstr("heartbeat came out as -4.0 s")));
+  EXPECT_FALSE(report.rto);
+  EXPECT_THAT(render_text(report), HasSubstr("\nRTO           not measured: clocks disagree\n"));
+  EXPECT_THAT(render_text(report), testing::Not(HasSubstr("met")));
+  EXPECT_THAT(render_markdown(report), HasSubstr("| RTO, s | not measured: clocks disagree |"));
+  EXPECT_EQ(to_value(report).at("rto_s"), Value());
+}
+
+TEST(Report, APointOfAfterTheRunBeganProvesNothingAndOneOfAfterTheLossLosesNothing) {
+  const auto of_point = [](std::int64_t seconds_after) {
+    RunState state = Story().state();
+    state.pins.point.earliest = {t0 + seconds_after * second};
+    return make_report({state, true, std::nullopt});
+  };
+  EXPECT_EQ(of_point(1).rpo, std::chrono::seconds(0));  // T0 was an hour ago, say: it ran on
+  const Report report = of_point(2);
+  EXPECT_FALSE(report.rpo || report.rpo_bound);
+  EXPECT_THAT(report.remarks, testing::Contains(HasSubstr("point came out as -2.0 s")));
+  EXPECT_THAT(render_text(report), HasSubstr("\nRPO           not measured: clocks disagree\n"));
+  EXPECT_THAT(render_markdown(report), HasSubstr("| RPO, s | not measured: clocks disagree |"));
 }
 
 TEST(Report, NothingLessThanAllStepsAndAllChecksIsRecovered) {

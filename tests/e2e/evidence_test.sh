@@ -161,6 +161,23 @@ END
   done
 }
 
+AFullDiskLeavesNoHalfBundle() {
+  mkdir "$SCRATCH/small"
+  # shellcheck disable=SC2016
+  ends 14 unshare --mount sh -c '
+    mount -t tmpfs -o size=8k none "$0" || exit 99
+    "$@"
+    status=$?
+    ls -A "$0" >"$0.left"
+    exit $status' "$SCRATCH/small" "$BINARY" -r "$W/repository" --identity "$W/identity" \
+    --no-input evidence export latest "$SCRATCH/small/bundle"
+  said "No space left"
+  expect "what is left" "" "$(<"$SCRATCH/small.left")"
+  : >"$SCRATCH/empty"
+  ends 6 elsewhere evidence export latest "$SCRATCH/empty"
+  said "is not an empty folder"
+}
+
 AnAddedOrRemovedFileIsNamed() {
   local file
   for file in "$SCRATCH"/bundle/*; do
@@ -183,6 +200,29 @@ TheProgramThatWasWrittenFromThePageAgrees() {
   fails_with 3 tools/verify_evidence.py "$SCRATCH/bundle" --trust "$(tail -n 1 "$SCRATCH/mallory.key")"
   tools/verify_evidence.py tests/golden/v1/evidence
   "$BINARY" evidence verify tests/golden/v1/evidence
+}
+
+ABundleOfALaterVersionIsNotCalledChanged() {
+  rm -rf "$SCRATCH/later"
+  cp -r "$SCRATCH/bundle" "$SCRATCH/later"
+  sed -i 's/"version":1}$/"version":2}/' "$SCRATCH/later/manifest.json"
+  # Changed, as the digest beside the signatures tells.
+  ends 13 "$BINARY" evidence verify "$SCRATCH/later"
+  fails_with 1 tools/verify_evidence.py "$SCRATCH/later"
+  # As a later program would have written it.
+  sed -i "s/\"manifest\":\"[0-9a-f]*\"/\"manifest\":\"$(sha256sum <"$SCRATCH/later/manifest.json" |
+    cut -d' ' -f1)\"/" "$SCRATCH/later/signatures.json"
+  ends 17 "$BINARY" evidence verify "$SCRATCH/later"
+  said "NEWER manifest.json" "it has version 2, this program knows 1" "use a newer Lifeboat"
+  never grep -q "FAULT" "$SCRATCH/out"
+  fails_with 4 tools/verify_evidence.py "$SCRATCH/later"
+}
+
+WordsThatAreNoneAreUsageForTheOtherProgramToo() {
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/nowhere"
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/alice.pem"
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/bundle" --trust ed25519:xxx
+  fails_with 2 tools/verify_evidence.py "$SCRATCH/bundle" --trust "$(<"$SCRATCH/alice.key")="
 }
 
 # The commands of docs/format.md, 16.2.
@@ -224,10 +264,22 @@ AKillAfterTheEndLosesNothing() {
   run=$(newest_run)
   elsewhere evidence list >"$SCRATCH/out"
   grep -E "$run .*not made yet" "$SCRATCH/out" || complain "$(<"$SCRATCH/out")"
+  expect "what is listed of it" "done null null not made yet" "$(elsewhere evidence list -o json |
+    jq -r --arg run "$run" '.items[] | select(.run == $run) | "\(.outcome) \(.sealed) \(.number) \(.why)"')"
   exported "$run" late
   "$BINARY" evidence verify "$SCRATCH/late"
   expect "its outcome" "done" "$(record late .report.outcome)"
   never grep -q "not made yet" <(elsewhere evidence list)
+}
+
+ALossThatHasNotComeYetIsRefused() {
+  local runs
+  runs=$(elsewhere runs list -o json | jq '.items | length')
+  ends 2 lifeboat recover thin --since 2099-01-01T00:00:00Z
+  said "--since 2099-01-01T00:00:00Z lies in the future" "it is $(date -u +%Y-%m-%d)T" "Z now"
+  ends 2 lifeboat recover thin --since 2099-01-01T00:00:00Z --dry-run
+  ends 2 lifeboat recover thin --since yesterday
+  expect "runs" "$runs" "$(elsewhere runs list -o json | jq '.items | length')"
 }
 
 AResumedRunGetsEvidenceOfEachEnd() {
@@ -252,14 +304,19 @@ FindingsStayOpenUntilTheyAreClosed() {
   ends 0 elsewhere runs review latest
   said "retried/code" "open, nobody's"
   as_alice runs review latest --add "Nobody knew about the folder" --owner ann --due 2099-12-31
-  ends 0 lifeboat runs review latest --assign retried/code --owner bob --due 2000-01-01
+  ends 0 as_alice runs review latest --assign retried/code --owner bob --due 2000-01-01
   said OVERDUE
   document RunReview runs review latest >"$SCRATCH/review"
   expect "open" 2 "$(jq .open "$SCRATCH/review")"
   expect "signed by" "alice true" "$(jq -r '.items[] | select(.id == "1").opened | "\(.by) \(.signed)"' "$SCRATCH/review")"
-  ends 2 lifeboat runs review latest --close 1
-  lifeboat runs review latest --close 1 --reason "It is in the runbook now"
-  ends 2 lifeboat runs review latest --close 1 --reason again
+  ends 2 as_alice runs review latest --close 1
+  # This platform has operators: nobody else closes anything, as nobody else commands a run.
+  ends 6 lifeboat runs review latest --close 1 --reason "It is in the runbook now"
+  said "this platform has operators" "--operator-key"
+  ends 6 lifeboat --operator-key "$SCRATCH/mallory.pem" runs review latest --close 1 --reason "Mine"
+  said "none of the platform's operators"
+  as_alice runs review latest --close 1 --reason "It is in the runbook now"
+  ends 2 as_alice runs review latest --close 1 --reason again
   said "is closed"
   ends 0 elsewhere runs review latest
   said "It is in the runbook now" "1 of 2 findings are open"
@@ -268,7 +325,7 @@ FindingsStayOpenUntilTheyAreClosed() {
 TheControlMapSaysWhatTheRunsShow() {
   ends 4 elsewhere evidence controls
   said "finding retried/code" overdue "a person has to confirm it"
-  lifeboat runs review latest --close retried/code --reason "The folder is looked at first"
+  as_alice runs review latest --close retried/code --reason "The folder is looked at first"
   ends 0 elsewhere evidence controls
   document ControlMap evidence controls >"$SCRATCH/map"
   expect "states" pass "$(jq -r '.items[].state' "$SCRATCH/map" | sort -u)"
@@ -279,6 +336,52 @@ TheControlMapSaysWhatTheRunsShow() {
   ends 4 elsewhere evidence controls --plan never-tried
   said "plan never-tried: no recovery was carried through yet"
   ends 2 elsewhere evidence controls --recovery-within soon
+}
+
+# The driver is killed once the run has failed; whoever goes on makes evidence of that end first.
+AnEndThatWasNotSealedIsSealedBeforeTheRunGoesOn() {
+  local run segments
+  rm -rf "$T/code"
+  mkdir "$T/code"
+  echo foreign >"$T/code/file"
+  ends 1 lifeboat recover thin
+  run=$(newest_run)
+  segments=$(find "$W/repository/runs/$run" -maxdepth 1 -type f | wc -l)
+  ends 137 env LIFEBOAT_FAULT="kill-after-journal:$((segments - 1))" "$BINARY" \
+    -C "$W/lifeboat.yaml" --identity "$W/identity" --no-input recover thin
+  run=$(newest_run)
+  rm -rf "$T/code"
+  ends 0 as_alice recover --resume "$run"
+  said "evidence of its end before (failed): signed and kept with the run"
+  expect "its ends" "failed done" "$(elsewhere evidence list -o json |
+    jq -r --arg run "$run" '[.items[] | select(.run == $run).outcome] | join(" ")')"
+  elsewhere evidence export "$run" "$SCRATCH/before" --number 0
+  "$BINARY" evidence verify "$SCRATCH/before" --trust "$(<"$SCRATCH/alice.key")"
+  exported "$run" after
+  never grep -q unsealed <(record after '.deviations[].kind')
+}
+
+# What the newest run shows nobody knows: the older one of its plan does not pass in its place.
+ARunThatCannotBeReadIsListedAndPassesNothing() {
+  local run
+  rm -rf "$T/code"
+  ends 0 lifeboat recover thin
+  run=$(newest_run)
+  cp -r "$W/repository" "$SCRATCH/copy"
+  printf 'altered' | dd of="$(echo "$SCRATCH/copy/runs/$run"/0*0)" bs=1 seek=100 conv=notrunc status=none
+  of_copy() {
+    env -i HOME="$SCRATCH/copy.home" PATH="$PATH" "$BINARY" -r "$SCRATCH/copy" \
+      --identity "$W/identity" --no-input "$@"
+  }
+  of_copy evidence list -o json >"$SCRATCH/listed"
+  expect "unreadable" "$run thin" "$(jq -r '.unreadable[] | "\(.run) \(.plan)"' "$SCRATCH/listed")"
+  ends 0 of_copy evidence list
+  said "cannot be read"
+  ends 4 of_copy evidence controls --plan thin
+  said "plan thin, run $run: it cannot be read"
+  of_copy evidence controls -o json >"$SCRATCH/map" || true
+  expect "unreadable" "$run" "$(jq -r '.unreadable[].run' "$SCRATCH/map")"
+  expect "A1.2" fail "$(jq -r '.items[] | select(.clause == "A1.2").state' "$SCRATCH/map")"
 }
 
 TheRepositoryIsWholeWithEvidenceInIt() {

@@ -103,6 +103,9 @@ TheRightTargetIsRecovered() {
   nothing_is_back
   lifeboat recover lost
   expect "an upload" hello "$(<"$W/back/a")"
+  lifeboat evidence export latest "$SCRATCH/right"
+  expect "its target" "file machine 7301 $W/identity-of-target as wanted" \
+    "$(jq -r '.target[] | "\(.guard) \(.wanted) \(.at) \(.how)"' "$SCRATCH/right/evidence.json")"
 }
 
 WhatARunMakesIsAdoptedAndHeldOnToAfterAResume() {
@@ -194,6 +197,23 @@ ReadinessNamesTheWorstFirstAndWhatToDo() {
   document Readiness plan evaluate lost
   jq -e '.ready and .score < 100 and .score > 50' "$SCRATCH/document"
   [[ ! -e $W/back && ! -e $W/target ]]
+}
+
+# score: of the plan, now
+score() { lifeboat plan evaluate lost -o json | jq .score; }
+
+WhatRunsTaughtLowersItUntilItIsClosed() {
+  local before owned
+  before=$(score)
+  lifeboat runs review latest --add "nobody knew the key" --owner ann --due 2000-01-01
+  ends 0 lifeboat plan evaluate lost
+  said "finding 1: open since run" "nobody knew the key (ann has it" "--close 1 --reason"
+  expect "overdue" $((before - 10)) "$(score)"
+  lifeboat runs review latest --assign 1 --owner bob --due 2099-01-01
+  owned=$(score)
+  expect "owned" $((before - 2)) "$owned"
+  lifeboat runs review latest --close 1 --reason "it hangs in the office now"
+  expect "closed" "$before" "$(score)"
 }
 
 AMissingProgramMakesItNotReady() {

@@ -19,41 +19,91 @@
 namespace lifeboat::app {
 namespace {
 
+Value unreadable_value(const std::string& run, const std::string& plan, const std::string& why) {
+  Value row;
+  row.set("run", run);
+  row.set("plan", printable(plan));
+  row.set("why", printable(why));
+  return row;
+}
+
 // --- list, export ---
 
-Result<int> list_evidence(const Operation& op, Program& program) {
-  TRY(Opened opened, program.open_repository(op));
-  Value items{Value::List{}};
-  Table table{.columns = {"RUN", "PLAN", "NUMBER", "OUTCOME", "SEALED", "MANIFEST"}, .rows = {}};
-  for (const repo::RunRecord& record : opened.repository->runs()) {
-    const auto journal = journal::Journal::open(op, *opened.repository, record.run,
-                                                run::this_driver(program.random()));
-    if (!journal && is_transient(journal.error())) return fail(journal.error());
-    if (!journal) {
-      const bool begun = journal.error().kind != Error::Kind::not_found;
-      if (begun) program.terminal().say("not looked at: " + printable(journal.error().what));
-      continue;
-    }
-    const auto events = (*journal)->events();
+class EvidenceList {
+ public:
+  void add(const repo::RunRecord& record, const std::vector<journal::Event>& events,
+           const run::RunState& state) {
     for (const evidence::Sealed& sealed : evidence::sealed_in(events)) {
-      Value row;
-      row.set("run", record.run);
-      row.set("plan", printable(record.plan));
+      Value row = of_run(record);
       row.set("number", sealed.number);
       row.set("outcome", sealed.outcome);
       row.set("sealed", rfc3339(sealed.time));
       row.set("manifest_sha256", sealed.manifest);
-      items.push(std::move(row));
-      table.rows.push_back({record.run, printable(record.plan), std::to_string(sealed.number),
-                            printable(sealed.outcome), rfc3339(sealed.time),
-                            sealed.manifest.substr(0, 12)});
+      items_.push(std::move(row));
+      table_.rows.push_back({record.run, printable(record.plan), std::to_string(sealed.number),
+                             printable(sealed.outcome), rfc3339(sealed.time),
+                             sealed.manifest.substr(0, 12)});
     }
-    if (!evidence::lacks_evidence(events)) continue;
-    table.rows.push_back({record.run, printable(record.plan), "-", "-", "not made yet", ""});
+    if (!state.end) add_without(record, "", "has not ended");
+    if (evidence::lacks_evidence(events)) {
+      add_without(record, printable(state.end ? state.end->outcome : ""), "not made yet");
+    }
   }
-  Value document;
-  document.set("items", std::move(items));
-  program.terminal().show("EvidenceList", document, table);
+  void add_unreadable(const repo::RunRecord& record, const std::string& why) {
+    unreadable_.push(unreadable_value(record.run, record.plan, why));
+    table_.rows.push_back({record.run, printable(record.plan), "-", "-", "cannot be read", ""});
+  }
+  void show(Program& program) {
+    Value document;
+    document.set("items", std::move(items_));
+    document.set("unreadable", std::move(unreadable_));
+    program.terminal().show("EvidenceList", document, table_);
+  }
+
+ private:
+  static Value of_run(const repo::RunRecord& record) {
+    Value row;
+    row.set("run", record.run);
+    row.set("plan", printable(record.plan));
+    return row;
+  }
+  // A run, or its last end, of which there is none.
+  void add_without(const repo::RunRecord& record, const std::string& outcome, const char* why) {
+    Value row = of_run(record);
+    row.set("number", Value());
+    row.set("outcome", outcome.empty() ? Value() : Value(outcome));
+    row.set("sealed", Value());
+    row.set("manifest_sha256", Value());
+    row.set("why", why);
+    items_.push(std::move(row));
+    table_.rows.push_back(
+        {record.run, printable(record.plan), "-", outcome.empty() ? "-" : outcome, why, ""});
+  }
+
+  Value items_{Value::List{}}, unreadable_{Value::List{}};
+  Table table_{.columns = {"RUN", "PLAN", "NUMBER", "OUTCOME", "SEALED", "MANIFEST"}, .rows = {}};
+};
+
+Result<int> list_evidence(const Operation& op, Program& program) {
+  TRY(Opened opened, program.open_repository(op));
+  EvidenceList list;
+  for (const repo::RunRecord& record : opened.repository->runs()) {
+    const auto journal = journal::Journal::open(op, *opened.repository, record.run,
+                                                run::this_driver(program.random()));
+    if (!journal && is_transient(journal.error())) return fail(journal.error());
+    if (!journal && journal.error().kind == Error::Kind::not_found) continue;  // never begun
+    const auto events =
+        journal ? (*journal)->events() : Result<std::vector<journal::Event>>(fail(journal.error()));
+    TRY_DO(op.proceed());
+    const auto state = events ? run::replay(*events) : Result<run::RunState>(fail(events.error()));
+    if (state) {
+      list.add(record, *events, *state);
+    } else {
+      program.terminal().say("not looked at: " + printable(state.error().what));
+      list.add_unreadable(record, state.error().what);
+    }
+  }
+  list.show(program);
   return 0;
 }
 
@@ -159,6 +209,7 @@ std::string trust_text(const evidence::SignedBy& by, bool asked) {
 void show_verdict(Program& program, const evidence::Verdict& verdict, bool asked) {
   Value document, faults{Value::List{}}, signers{Value::List{}};
   document.set("whole", verdict.whole());
+  document.set("version_too_new", verdict.too_new());
   document.set("trusted", verdict.trusted());
   document.set("run", printable(verdict.run));
   document.set("repository", printable(verdict.repository));
@@ -170,9 +221,10 @@ void show_verdict(Program& program, const evidence::Verdict& verdict, bool asked
   document.set("approvals", verdict.approvals);
   Table table{.columns = {"WHAT", "STATE"}, .rows = {}};
   table.rows.push_back({"run " + printable(verdict.run), printable(verdict.headline)});
-  table.rows.push_back(
-      {fmt::format("{} files", verdict.files),
-       verdict.whole() ? "every byte is as it was signed" : "NOT as they were signed"});
+  table.rows.push_back({fmt::format("{} files", verdict.files),
+                        verdict.whole()     ? "every byte is as it was signed"
+                        : verdict.too_new() ? "of a later version than this program knows"
+                                            : "NOT as they were signed"});
   table.rows.push_back(
       {fmt::format("{} approvals, {} signed requests", verdict.approvals, verdict.signed_requests),
        verdict.whole() ? "proven by their signatures" : "not proven"});
@@ -194,7 +246,8 @@ void show_verdict(Program& program, const evidence::Verdict& verdict, bool asked
     line.set("file", printable(fault.file));
     line.set("what", printable(fault.what));
     faults.push(std::move(line));
-    table.rows.push_back({"FAULT " + printable(fault.file), printable(fault.what)});
+    table.rows.push_back(
+        {(fault.newer ? "NEWER " : "FAULT ") + printable(fault.file), printable(fault.what)});
   }
   document.set("faults", std::move(faults));
   document.set("signers", std::move(signers));
@@ -209,9 +262,13 @@ Result<int> verify_evidence(Program& program, const std::string& folder,
   const evidence::Verdict verdict = evidence::verify(files, trust);
   show_verdict(program, verdict, !trust.empty());
   if (!verdict.whole()) {
-    return fail(Error::Kind::corrupt,
-                fmt::format("{}: {}", printable(verdict.faults.front().file),
-                            printable(verdict.faults.front().what)),
+    const std::string first = fmt::format("{}: {}", printable(verdict.faults.front().file),
+                                          printable(verdict.faults.front().what));
+    if (verdict.too_new()) {
+      return fail(Error::Kind::invalid, first, "use a newer Lifeboat",
+                  Error::Code::version_too_new);
+    }
+    return fail(Error::Kind::corrupt, first,
                 "ask for the bundle again: `lifeboat evidence export` takes it from the repository",
                 Error::Code::integrity);
   }
@@ -296,8 +353,12 @@ Result<int> show_controls(const Operation& op, Program& program, const Ages& giv
       row = {"", "", "", ""};
     }
   }
-  Value document;
+  Value document, unreadable{Value::List{}};
+  for (const evidence::UnreadableRun& run : facts.unreadable) {
+    unreadable.push(unreadable_value(run.run, run.plan, run.why));
+  }
   document.set("items", std::move(items));
+  document.set("unreadable", std::move(unreadable));
   document.set("confirm",
                "which clause asks for what is Lifeboat's reading: a person has to "
                "confirm it");
@@ -305,8 +366,8 @@ Result<int> show_controls(const Operation& op, Program& program, const Ages& giv
   program.terminal().say(
       "Which clause asks for what is Lifeboat's reading of the standards: a "
       "person has to confirm it.");
-  for (const std::string& run : facts.unreadable) {
-    program.terminal().say("not looked at: run " + printable(run));
+  for (const evidence::UnreadableRun& run : facts.unreadable) {
+    program.terminal().say("not looked at: run " + run.run + ": " + printable(run.why));
   }
   return all ? 0 : exit_status(Error::Code::not_ready);
 }
@@ -326,7 +387,9 @@ void add_verify(CLI::App& parent, Program& program) {
                       "a key that you know (ed25519:...), or a file of such keys");
   command->footer(
       "Needs no repository, no key and no network. Exit status: 0 whole (and trusted, with\n"
-      "--trust), 12 signed by nobody whom you trust, 13 something was changed.\n\nExamples:\n"
+      "--trust), 12 signed by nobody whom you trust, 13 something was changed, 17 a newer "
+      "Lifeboat\n"
+      "wrote it.\n\nExamples:\n"
       "  lifeboat evidence verify ./evidence-4f2a\n"
       "  lifeboat evidence verify ./evidence-4f2a --trust keys-of-acme.txt");
   command->callback([&program, given] {

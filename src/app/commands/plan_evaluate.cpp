@@ -7,6 +7,7 @@
 #include "app/run_watch.h"
 #include "backup/bundle.h"
 #include "base/temporary_folder.h"
+#include "evidence/review.h"
 #include "readiness/readiness.h"
 
 namespace lifeboat::app {
@@ -46,15 +47,34 @@ std::vector<readiness::LocalCredential> credentials(Program& program, const Reco
   return found;
 }
 
+// What the runs of the platform taught, and nobody has closed.  Errors: cancelled.
+Result<readiness::Lessons> lessons(const Operation& op, repo::Repository& repository) {
+  readiness::Lessons lessons;
+  const auto found = evidence::open_findings(op, repository);
+  TRY_DO(op.proceed());
+  if (!found) {
+    lessons.unreadable.push_back(found.error().what);
+    return lessons;
+  }
+  for (const auto& [run, plan, finding] : found->findings) {
+    lessons.open.push_back(
+        {run, finding.id, finding.text, finding.owner, finding.overdue(op.clock->wall())});
+  }
+  lessons.unreadable = found->unreadable;
+  return lessons;
+}
+
 Result<readiness::Readiness> evaluated(const Operation& op, Program& program, Recovery& recovery) {
   RunWatch watch(program.terminal());
   recovery.learn(op);
   const run::EngineSetup setup = recovery.setup(watch);
   const run::Outlook outlook(recovery.outlook());
   TRY(const BundleState bundle, bundle_state(op, program, recovery));
+  TRY(readiness::Lessons taught, lessons(op, recovery.repository()));
   TRY(const readiness::Facts facts,
-      readiness::gather(op, {setup.around, recovery.pins(), recovery.repository(),
-                             outlook.look({}, {}), credentials(program, recovery), bundle}));
+      readiness::gather(
+          op, {setup.around, recovery.pins(), recovery.repository(), outlook.look({}, {}),
+               credentials(program, recovery), bundle, std::move(taught), setup.heartbeat_period}));
   return readiness::judge(facts);
 }
 

@@ -90,13 +90,22 @@ Result<int> begin_run(const Operation& op, Program& program, Given& given) {
   return tell_end(program, outcome, given.report, recovery->learned().steps);
 }
 
+// Since when the platform is lost. What has not come yet would make an RTO of nothing.
+Result<WallTime> lost_at(const std::string& word, WallTime now) {
+  const auto time = parse_rfc3339(word);
+  if (!time) {
+    return fail(Error::Kind::invalid, "--since " + printable(word) + " is no time",
+                "write RFC 3339: 2026-11-21T04:00:00Z", Error::Code::usage);
+  }
+  if (time->ns <= now.ns) return *time;
+  return fail(Error::Kind::invalid, "--since " + printable(word) + " lies in the future",
+              "nothing was begun; by this machine's clock it is " + rfc3339(now) + " now",
+              Error::Code::usage);
+}
+
 Result<int> run_recover(const Operation& op, Program& program, Given& given) {
   if (!given.since.empty()) {
-    given.request.since = parse_rfc3339(given.since);
-    if (!given.request.since) {
-      return fail(Error::Kind::invalid, "--since " + printable(given.since) + " is no time",
-                  "write RFC 3339: 2026-11-21T04:00:00Z", Error::Code::usage);
-    }
+    TRY(given.request.since, lost_at(given.since, program.clock().wall()));
   }
   if (!given.report.empty()) TRY_DO(probe_report(given.report));
   const bool inputs = !given.request.inputs.empty() || !given.request.input_files.empty();
