@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/temporary_folder.h"
+#include "guard/by_hand.h"
 #include "guard/guards.h"
 #include "source/git/git_program.h"
 
@@ -108,6 +109,7 @@ plan::GuardKind git_guard() {
   kind.expected = "root_commit";
   kind.look = look_at_root;
   kind.holds = holds_root;
+  kind.by_hand = by_hand::git;
   return kind;
 }
 
@@ -124,6 +126,7 @@ plan::GuardKind git_ref_guard() {
       {.name = "commit", .shape = shape::string(), .help = "all digits of it"});
   kind.expected = "commit";
   kind.look = look_at_ref;
+  kind.by_hand = by_hand::git_ref;
   return kind;
 }
 

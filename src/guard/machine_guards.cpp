@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/descriptor.h"
+#include "guard/by_hand.h"
 #include "guard/guards.h"
 
 namespace lifeboat::guards {
@@ -77,6 +78,7 @@ plan::GuardKind file_guard() {
   kind.holds = [](const std::string& expected, const std::string& found) {
     return !expected.empty() && found.find(expected) != std::string::npos;
   };
+  kind.by_hand = by_hand::file;
   return kind;
 }
 
@@ -88,6 +90,7 @@ plan::GuardKind host_guard() {
       {.name = "name", .shape = shape::string(), .help = "as `uname -n` answers it"}};
   kind.expected = "name";
   kind.look = look_at_host;
+  kind.by_hand = by_hand::host;
   return kind;
 }
 

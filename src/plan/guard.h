@@ -43,6 +43,9 @@ struct GuardKind {
       look;
   // Whether what was found is what is expected; empty: when they are equal.
   std::function<bool(const std::string& expected, const std::string& found)> holds;
+  // For runbooks: writes what a person types to see the identity, and that it is what `config`
+  // wants, as a check (plan/by_hand.h).
+  std::function<void(const Value& config, ByHand& hand)> by_hand;
 };
 
 // Known kinds, by name. Filled once, in app/registry.cpp.
