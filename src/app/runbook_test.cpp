@@ -337,7 +337,7 @@ plans:
     guard:
       aws-account: "${inputs.account}"
       file: { path: machine-id, contains: "42 $(id)" }
-      git: { url: "https://git.example/shop", user: eve, password: { env: GIT }, root_commit: "abc" }
+      git: { url: "https://git.example/s", user: eve, password: { env: GIT }, root_commit: abc }
       git-ref: { url: "/srv/git", ref: refs/heads/main, commit: "abc" }
       host: rescue
       postgres: { url: "${inputs.database}", password: { env: DB }, system_identifier: "7301" }

@@ -178,9 +178,12 @@ class Maker {
                            : Prose("what it is when it first answers: write that down, it has to "
                                    "be the same from then on")});
       take_settings(guard.hand);
+      // What need not be there yet is no reason to stop.
+      if (!told) lines.emplace_back("(");
       for (const auto* part : {&guard.hand.commands(), &guard.hand.checks()}) {
         lines.insert(lines.end(), part->begin(), part->end());
       }
+      if (!told) lines.emplace_back(") || true");
     }
     add(table(std::move(rows)));
     add_code(lines);

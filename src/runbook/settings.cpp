@@ -62,10 +62,10 @@ print(it if isinstance(it, str) else plain)' "$1" "$2"
 })sh"},
     Function{
         HandTool::snapshot,
-        R"sh(# Everything comes from one recovery point: the newest complete one, or the one whose id
+        R"sh(# Everything comes from one recovery point: the newest complete one, or that whose id
 # you have set before (point=ID; `lifeboat points` lists them).
 [ -n "${point-}" ] || point=newest
-[ -s "$work/points.json" ] || lifeboat points -o json >"$work/points.json"
+[ -s "$work/points.json" ] || ( umask 077; lifeboat points -o json >"$work/points.json" )
 snapshot() {
   python3 -c 'import json, sys
 name, wanted, source = sys.argv[1:4]
@@ -76,10 +76,11 @@ else:
     found = [one for one in points if len(wanted) > 3 and one["id"].startswith(wanted)]
 if len(found) != 1:
     sys.exit("no point, or more than one, is meant by " + ascii(wanted) + ": set point=ID")
-of_source = [one for one in found[0]["members"] if one["source"] == source and "snapshot" in one]
-if not of_source:
+of_source = [one for one in found[0]["members"] if one["source"] == source]
+snapshots = [one["snapshot"] for one in of_source if "snapshot" in one]
+if not snapshots:
     sys.exit("point " + found[0]["id"][:12] + " has no snapshot of " + ascii(source))
-print(of_source[0]["snapshot"])' "$work/points.json" "$point" "$1"
+print(snapshots[0])' "$work/points.json" "$point" "$1"
 })sh"},
     Function{HandTool::curl_login, R"sh(curl_login() {
   printf 'user = "%s"\n' "$(printf %s "$1:$2" | sed 's/["\\]/\\&/g')"
