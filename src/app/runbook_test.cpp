@@ -341,7 +341,7 @@ plans:
       git-ref: { url: "/srv/git", ref: refs/heads/main, commit: "abc" }
       host: rescue
       postgres: { url: "${inputs.database}", password: { env: DB }, system_identifier: "7301" }
-      rabbitmq: { url: "http://mq.example:15672", user: admin, password: { env: MQ }, adopt: true }
+      rabbitmq: { url: "http://mq:15672", password: { env: MQ }, ca_file: mq.pem, adopt: true }
     steps:
       serve: { exec: { run: [./serve], observe: [./serves] } }
 )yaml"),
@@ -355,8 +355,8 @@ plans:
         "cat -- \"$bundle\"/machine-id", "*'42 $(id)'*)", "rev-list --max-parents=0",
         "ls-remote -- /srv/git refs/heads/main", "uname -n", "PGPASSWORD=\"$DB\" psql",
         "SELECT system_identifier FROM pg_catalog.pg_control_system()",
-        "same 'guard postgres' 7301", "/api/global-parameters/internal_cluster_id",
-        "when it first answers"}) {
+        "same 'guard postgres' 7301", "--cacert \"$bundle\"/mq.pem",
+        "/api/global-parameters/internal_cluster_id", "when it first answers"}) {
     EXPECT_THAT(section, HasSubstr(part));
   }
   // Nothing is wanted of what is only adopted.

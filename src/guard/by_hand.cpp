@@ -94,7 +94,10 @@ void postgres(const Value& config, ByHand& hand) {
 }
 
 void rabbitmq(const Value& config, ByHand& hand) {
-  const std::string curl = plan::curl_with_login(config, hand);
+  Value login = config;
+  login.map().erase("ca_file");
+  std::string curl = plan::curl_with_login(login, hand);
+  if (config.has("ca_file")) curl += " --cacert " + path_word(config.at("ca_file"), hand);
   const std::string answer = plan::work_file(hand, "answer");
   hand.uses(HandTool::value);
   hand.check(curl + " --fail -o " + answer + " " + hand.word(config.at("url")) +

@@ -124,6 +124,19 @@ open(name, "w").writelines(lines)' "$1" "$2"
 })sh"},
 };
 
+constexpr const char* unpack_text = R"sh(unpack verify --read-data
+unpack list | tee list.txt
+# the bundle: take its id from the list
+# unpack extract BUNDLE ./bundle
+# All sources as of one recovery point: the newest complete one of the list.
+snapshot() {
+  awk -v wanted="$1:" '/^[a-z]/ { take = 0 }
+    /^point / { take = !/incomplete/; if (take) found = "" }
+    take && $1 == wanted { found = $2 }
+    END { if (found == "") exit 1; print found }' list.txt
+}
+)sh";
+
 std::string input_lines(const Ground& ground, plan::HandNames& names) {
   std::string block;
   for (const plan::InputField& input : ground.plan->inputs) {
@@ -204,15 +217,11 @@ std::vector<Block> without_lifeboat(const Ground& ground) {
   }
   const std::string folder = bucket ? "repository-copy" : place;
   std::string commands = "unpack() { python3 -B tools/unpack.py " + plan::shell_text(folder) +
-                         " --identity \"$LIFEBOAT_IDENTITY\" \"$@\"; }\n"
-                         "unpack verify --read-data\n"
-                         "unpack list\n"
-                         "# the bundle: take its id from the list\n"
-                         "# unpack extract BUNDLE ./bundle\n";
+                         " --identity \"$LIFEBOAT_IDENTITY\" \"$@\"; }\n" + unpack_text;
   for (const auto& [name, source] :
        ground.sources.is(Value::Type::map) ? ground.sources.map() : Value::Map()) {
-    commands +=
-        "unpack extract " + plan::shell_text(name) + " " + plan::shell_text("./" + name) + "\n";
+    commands += "unpack extract \"$(snapshot " + plan::shell_text(name) + ")\" " +
+                plan::shell_text("./" + name) + "\n";
   }
   // Not part of what is typed when Lifeboat is there.
   blocks.push_back(code(commands, "text"));

@@ -122,6 +122,22 @@ AWrongTargetStopsThePersonBeforeTheFirstStep() {
   rm -rf "$place"
 }
 
+TheRepositoryIsReadWithoutLifeboatAsOfOnePoint() {
+  local place
+  place=$(mktemp -d "$SCRATCH/unpacked.XXXXXX")
+  ln -s "$PWD/tools" "$place/tools"
+  awk '/^```text$/ { on = 1; next } /^```$/ { on = 0 } on' "$page" >"$place/commands.sh"
+  (
+    cd "$place"
+    PATH=/usr/bin:/bin LIFEBOAT_IDENTITY="$keys/identity.txt" sh -eu commands.sh >said 2>&1 ||
+      complain "without Lifeboat: $(tail -n 5 said)"
+  )
+  grep -q 'incomplete$' "$place/list.txt"
+  expect "sources" 4 "$(grep -cE '^[0-9]+ items of ' "$place/said")"
+  [[ -n $(ls -A "$place/uploads") ]]
+  expect "what came after the point" "" "$(find "$place" -name after-the-point)"
+}
+
 # seek_passwords PLACE: what the work made is 0600, and what was said holds no password
 seek_passwords() {
   local password

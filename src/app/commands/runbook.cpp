@@ -160,8 +160,12 @@ Result<std::vector<std::string>> changes_since(Program& program, const platform:
     return std::vector<std::string>{"plan " + stamp.plan + ": no longer there"};
   }
   const plan::Manner manner = manner_of(stamp.variant == runbook::word(plan::Manner::graceful));
-  TRY(const plan::Plan plan, runbook::variant_for_people(found->second, manner));
-  return runbook::compare(stamp, ground_of(program, platform, plan, manner));
+  const auto plan = runbook::variant_for_people(found->second, manner);
+  if (!plan) {  // the page's variant is none any more
+    return std::vector<std::string>{
+        fmt::format("plan {}, {}: {}", stamp.plan, stamp.variant, plan.error().what)};
+  }
+  return runbook::compare(stamp, ground_of(program, platform, *plan, manner));
 }
 
 Result<int> check(const Operation& op, Program& program, const Given& given) {
@@ -214,6 +218,7 @@ void add_runbook(CLI::App& root, Program& program) {
       "bundle.\n\n"
       "Examples:\n  lifeboat runbook shop-lost --format both --out runbooks/\n"
       "  lifeboat runbook shop-lost --offline | less\n"
+      "  lifeboat runbook move --graceful --out move.md\n"
       "  lifeboat runbook --check runbooks/runbook-shop-lost.md");
   command->callback([&program, given] {
     program.chosen = [&program, given](const Operation& op) -> Result<int> {
