@@ -23,7 +23,7 @@ class Prose {
   };
 
   Prose() = default;
-  Prose(const char* own) { add(own); }  // NOLINT(google-explicit-constructor): a literal reads so
+  Prose(const char* own) { add(own); }  // implicit: a literal reads as it is
 
   Prose& add(const char* own) {
     bool is_code = false;

@@ -56,8 +56,8 @@ struct Stamp {
 std::string_view word(plan::Manner manner);
 // A step's digest: SHA-256 of its canonical JSON (run/plan_codec.h) and of the values of sources
 // and platform that it looks at. That of the page: of the plan, all of these, the names of platform
-// and sources and the repository's place. Places in files count for nothing: a comment or another
-// folder changes neither.
+// and sources and the repository's place. Places in files count for nothing: a comment changes
+// neither, nor does another folder, unless the repository is named relative to it.
 Stamp stamp_of(const Ground& ground);
 // Of a page in either form.  Errors: invalid, when it is no runbook.
 Result<Stamp> read_stamp(std::string_view page);
