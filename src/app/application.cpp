@@ -74,7 +74,9 @@ class Signals {
 
 void add_global_options(CLI::App& root, Program& program) {
   Options& options = program.options;
-  root.add_option("-C,--config", options.config, "platform file (default: ./lifeboat.yaml)")
+  root.add_option("-C,--config", options.config,
+                  "platform file (default: ./lifeboat.yaml; recover and plan evaluate: that of the "
+                  "recovery point. See docs/plan-file.md)")
       ->envname("LIFEBOAT_CONFIG");
   root.add_option("-r,--repository", options.repository,
                   "the repository: a directory, or s3://BUCKET/PREFIX")

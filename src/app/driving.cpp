@@ -1,39 +1,15 @@
 #include "app/driving.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 
 #include "app/evidence_sealing.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
-#include "base/descriptor.h"
+#include "app/written_page.h"
 #include "run/report.h"
 
 namespace lifeboat::app {
 namespace {
-
-Result<void> write_report(const std::string& path, std::string_view text) {
-  // An earlier report stays until this one is whole. What is no file (a pipe) is written as it is.
-  std::error_code unknown;
-  const bool aside =
-      !std::filesystem::exists(path, unknown) || std::filesystem::is_regular_file(path, unknown);
-  const std::string draft = aside ? path + ".part" : path;
-  Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const bool written = file.open() && write_all(file.number(), as_bytes(text)) &&
-                       (!aside || ::rename(draft.c_str(), path.c_str()) == 0);
-  if (written) return {};
-  const int error = errno;
-  if (aside) ::unlink(draft.c_str());
-  return fail(Error::Kind::unavailable,
-              fmt::format("report {}: {}", printable(path), std::strerror(error)),
-              "`lifeboat runs show` prints it again");
-}
 
 Result<void> agree(Program& program, const Recovery& recovery, const HowToGoOn& how) {
   Terminal& terminal = program.terminal();
@@ -70,6 +46,7 @@ std::string resume_command(const Program& program, const std::string& run) {
   add("--passphrase-file", options.passphrase_file);
   add("--passphrase-command", options.passphrase_command);
   add("--identity", options.identity_file);
+  add("--operator-key", options.operator_key_file);
   return command;
 }
 
@@ -86,8 +63,10 @@ Result<int> tell_end(Program& program, const run::Outcome& outcome, const std::s
   }
   if (!file.empty()) {
     // The outcome is what counts: a report that cannot be written does not change it.
-    const auto written = write_report(file, run::render_markdown(report));
-    if (!written) terminal.say(written.error().what + "; " + written.error().hint);
+    const auto written = write_page(file, run::render_markdown(report));
+    if (!written) {
+      terminal.say("report " + written.error().what + "; `lifeboat runs show` prints it again");
+    }
   }
   if (outcome.halted) {
     Error error = *outcome.halted;

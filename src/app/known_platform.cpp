@@ -9,12 +9,17 @@
 
 namespace lifeboat::app {
 
-Result<KnownPlatform> known_platform(const Operation& op, Program& program) {
+bool names_platform_file(const Program& program) {
+  if (!program.options.config.empty()) return true;
+  // A link that leads nowhere, or a folder of somebody else's, is no "there is none".
   std::error_code unknown;
-  const bool here = !program.options.config.empty() ||
-                    std::filesystem::exists(std::filesystem::path("lifeboat.yaml"), unknown);
+  return std::filesystem::symlink_status("lifeboat.yaml", unknown).type() !=
+         std::filesystem::file_type::not_found;
+}
+
+Result<KnownPlatform> known_platform(const Operation& op, Program& program) {
   KnownPlatform known;
-  if (here || program.options.repository.empty()) {
+  if (names_platform_file(program) || program.options.repository.empty()) {
     TRY(known.platform, program.platform_file());
     return known;
   }
@@ -29,6 +34,8 @@ Result<KnownPlatform> known_platform(const Operation& op, Program& program) {
   auto platform = program.read_platform(folder.path() + "/lifeboat.yaml");
   if (!platform) return wrap(std::move(platform).error(), "bundle " + newest.about.bundle->brief());
   known.platform = *std::move(platform);
+  program.terminal().say("no platform file here: that of the newest recovery point, bundle " +
+                         newest.about.bundle->brief());
   return known;
 }
 

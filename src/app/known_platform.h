@@ -1,6 +1,6 @@
 // app/known_platform.h - The platform file for commands that only read it, found where there may be
-// none: --config, else ./lifeboat.yaml, else the one in the newest bundle of the repository.
-// And its plans by name.
+// none: --config, else ./lifeboat.yaml, else the one in the newest bundle of --repository. One that
+// is there and cannot be read is an error, never passed over. And its plans by name.
 //
 // Threads: one at a time.
 #pragma once
@@ -17,9 +17,13 @@ struct KnownPlatform {
   std::optional<Opened> opened;
 };
 
+// Whether --config or this folder has one, readable or not.
+bool names_platform_file(const Program& program);
+
 // The files that travel in a bundle with its platform file are not kept: it is for reading the
-// plans.  Errors: those of the file; not_found (no file, and no --repository to look into; no
-// point; its point has no bundle); those of opening the repository.
+// plans. Says so when it is that of a bundle.  Errors: those of the file; not_found (no file, and
+// no --repository to look into; no point; its point has no bundle); those of opening the
+// repository.
 Result<KnownPlatform> known_platform(const Operation& op, Program& program);
 
 // A plan of the platform file.  Errors: usage, with the nearest name.

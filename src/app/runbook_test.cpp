@@ -40,6 +40,7 @@ class Runbooks : public testing::Test {
       words_.sources.push_back({name, type.help, type.fields});
     }
     words_.steps = &steps_;
+    words_.guards = &guards_;
   }
 
   platform::Platform platform(const std::string& text) {
@@ -47,11 +48,17 @@ class Runbooks : public testing::Test {
     EXPECT_TRUE(read) << (read ? "" : read.error().what);
     return read ? *std::move(read) : platform::Platform();
   }
-  runbook::Runbook page(const platform::Platform& platform, const std::string& plan,
-                        const run::RunState* green = nullptr) {
+  static plan::Plan variant(const platform::Platform& platform, const std::string& plan,
+                            plan::Manner manner = plan::Manner::ungraceful) {
+    auto made = runbook::variant_for_people(platform.plans.at(plan), manner);
+    EXPECT_TRUE(made) << (made ? "" : made.error().what);
+    return made ? *std::move(made) : plan::Plan();
+  }
+  runbook::Ground ground(const platform::Platform& platform, const plan::Plan& plan) {
     runbook::Ground ground;
-    ground.plan = &platform.plans.at(plan);
+    ground.plan = &plan;
     ground.types = &steps_;
+    ground.guards = &guards_;
     ground.sources = platform::source_values(platform);
     ground.platform = platform.name;
     ground.repository = platform.repository;
@@ -59,22 +66,42 @@ class Runbooks : public testing::Test {
     for (const plan::StepNode& step : ground.plan->steps) {
       ground.expectations[step.name] = run::assumed(step, steps_);
     }
-    ground.green = green;
-    return runbook::make_runbook(ground);
+    return ground;
+  }
+  runbook::Runbook page(const platform::Platform& platform, const std::string& name,
+                        const run::RunState* green = nullptr,
+                        plan::Manner manner = plan::Manner::ungraceful) {
+    const plan::Plan plan = variant(platform, name, manner);
+    runbook::Ground made = ground(platform, plan);
+    made.manner = manner;
+    made.green = green;
+    return runbook::make_runbook(made);
+  }
+  // What is stale of a page once the text of the platform file is another one.
+  std::vector<std::string> changes(const runbook::Stamp& stamp, const std::string& text,
+                                   const std::string& name) {
+    const platform::Platform other = platform(text);
+    const plan::Plan plan = variant(other, name);
+    return runbook::compare(stamp, ground(other, plan));
   }
 
   const steps::RestoreWorld world_;
   const source::SourceTypes sources_;
   const plan::StepTypes steps_;
+  const plan::GuardKinds guards_ = known_guards();
   platform::Vocabulary words_;
 };
 
 std::string commands_of(const runbook::Runbook& page) {
   std::string text;
   for (const runbook::Block& block : page.blocks) {
-    if (block.kind == runbook::Block::Kind::code && block.language == "sh") text += block.text;
+    if (block.kind == runbook::Block::Kind::code && block.language == "sh") text += block.code;
   }
   return text;
+}
+
+TEST_F(Runbooks, EveryKindOfGuardSaysWhatAPersonTypes) {
+  for (const auto& [name, kind] : guards_.all()) EXPECT_TRUE(kind.by_hand) << name;
 }
 
 TEST_F(Runbooks, EveryTypeButAGateSaysWhatAPersonTypes) {
@@ -196,15 +223,19 @@ TEST_F(Runbooks, NothingOfThePlatformFileIsMarkup) {
   }
 }
 
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
 TEST_F(Runbooks, APageSaysWhatHasChangedSince) {
   const std::string text = read(golden("runbook-small.yaml"));
   const runbook::Runbook made = page(platform(text), "lost");
   const auto stamp = runbook::read_stamp(runbook::render_html(made));
   ASSERT_TRUE(stamp);
   const auto changes = [&](const std::string& from, const std::string& to) {
-    std::string other = text;
-    other.replace(other.find(from), from.size(), to);
-    return runbook::compare(*stamp, platform(other).plans.at("lost"));
+    return this->changes(*stamp, replaced(text, from, to), "lost");
   };
   EXPECT_THAT(changes("version: 1", "# moved\n\nversion: 1"), IsEmpty());
   EXPECT_THAT(changes("at_least: 1", "at_least: 2"), testing::ElementsAre("step count: changed"));
@@ -214,6 +245,151 @@ TEST_F(Runbooks, APageSaysWhatHasChangedSince) {
               testing::ElementsAre(HasSubstr("the plan itself")));
   EXPECT_FALSE(runbook::read_stamp("# no runbook"));
   EXPECT_FALSE(runbook::read_stamp("<!-- lifeboat-runbook {\"plan\":1} -->"));
+}
+
+// Addresses that a page names are not in the plan, and make it as stale as the plan does.
+TEST_F(Runbooks, APageThatNamesAnotherAddressIsStale) {
+  const std::string text = R"(
+version: 1
+platform: shop
+repository: /mnt/rescue
+sources:
+  orders: { postgres: { url: "postgresql://a@10.0.0.7/x", databases: [orders] } }
+  uploads: { files: { path: /srv/uploads } }
+plans:
+  lost:
+    inputs: { target: { ask: "where to" } }
+    guard: { postgres: { url: "${sources.orders.url}", system_identifier: "7" } }
+    steps:
+      look: { sql: { url: "${sources.orders.url}", expect: ["SELECT true"] } }
+      back: { restore: { source: uploads, into: "${inputs.target}" } }
+      same: { compare: { source: uploads }, after: [back] }
+      told: { exec: { run: [./tell, "${platform.name}"], observe: [./told] } }
+)";
+  const auto stamp = runbook::read_stamp(runbook::render_markdown(page(platform(text), "lost")));
+  ASSERT_TRUE(stamp);
+  const auto changes = [&](const std::string& from, const std::string& to) {
+    return this->changes(*stamp, replaced(text, from, to), "lost");
+  };
+  EXPECT_THAT(changes("platform: shop", "# the shop\nplatform: shop"), IsEmpty());
+  EXPECT_THAT(changes("10.0.0.7", "10.0.0.8"), testing::ElementsAre("step look: changed"));
+  EXPECT_THAT(changes("/srv/uploads", "/srv/files"), testing::ElementsAre("step same: changed"));
+  EXPECT_THAT(changes("platform: shop", "platform: toys"),
+              testing::ElementsAre("step told: changed"));
+  EXPECT_THAT(changes("/mnt/rescue", "/mnt/other"), testing::ElementsAre(HasSubstr("repository")));
+  EXPECT_THAT(changes("system_identifier: \"7\"", "system_identifier: \"8\""),
+              testing::ElementsAre(HasSubstr("guards")));
+  EXPECT_THAT(changes("sources:\n", "sources:\n  more: { files: { path: /srv/more } }\n"),
+              testing::ElementsAre(HasSubstr("sources")));
+  // No line holds them.
+  EXPECT_THAT(changes("databases: [orders]", "databases: [orders, works]"), IsEmpty());
+}
+
+constexpr const char* variants = R"(
+version: 1
+platform: shop
+plans:
+  move:
+    inputs: { region: { ask: region } }
+    steps:
+      drain: { exec: { run: [./drain], observe: [./drained] }, when: graceful }
+      fence: { exec: { run: [./fence], observe: [./fenced] }, when: ungraceful }
+      local: { exec: { run: [./local], observe: [./is-local] }, when: "inputs.region == 'eu'" }
+      serve: { exec: { run: [./serve], observe: [./serves] }, after: [drain, fence, local] }
+)";
+
+TEST_F(Runbooks, APageIsOfOneVariant) {
+  const platform::Platform move = platform(variants);
+  const runbook::Runbook lost = page(move, "move");
+  const runbook::Runbook still = page(move, "move", nullptr, plan::Manner::graceful);
+  EXPECT_THAT(commands_of(lost), testing::AllOf(HasSubstr("./fence"), Not(HasSubstr("./drain"))));
+  EXPECT_THAT(commands_of(still), testing::AllOf(HasSubstr("./drain"), Not(HasSubstr("./fence"))));
+  EXPECT_EQ(lost.stamp.variant, "ungraceful");
+  EXPECT_NE(lost.stamp.digest, still.stamp.digest);
+  for (const std::string& text : {runbook::render_markdown(still), runbook::render_html(still)}) {
+    const auto stamp = runbook::read_stamp(text);
+    ASSERT_TRUE(stamp);
+    EXPECT_EQ(stamp->variant, "graceful");
+    EXPECT_EQ(stamp->digest, still.stamp.digest);
+  }
+}
+
+TEST_F(Runbooks, AConditionThatNobodyKnowsYetIsToldWithItsStep) {
+  const runbook::Runbook lost = page(platform(variants), "move");
+  EXPECT_THAT(commands_of(lost), HasSubstr("./local"));
+  const std::string text = runbook::render_markdown(lost);
+  EXPECT_THAT(text, HasSubstr("| Only when | inputs.region == 'eu' holds"));
+  const auto count = [&](std::string_view word) {
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; ++at) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("Only when"), 1u);
+}
+
+TEST_F(Runbooks, BeforeTheFirstStepAPersonSeesThatTheTargetIsTheRightOne) {
+  const std::string text = runbook::render_markdown(page(platform(R"yaml(
+version: 1
+platform: shop
+plans:
+  lost:
+    inputs: { database: { ask: "its URL" }, account: { ask: "its number" } }
+    guard:
+      aws-account: "${inputs.account}"
+      file: { path: machine-id, contains: "42 $(id)" }
+      git: { url: "https://git.example/s", user: eve, password: { env: GIT }, root_commit: abc }
+      git-ref: { url: "/srv/git", ref: refs/heads/main, commit: "abc" }
+      host: rescue
+      postgres: { url: "${inputs.database}", password: { env: DB }, system_identifier: "7301" }
+      rabbitmq: { url: "http://mq:15672", password: { env: MQ }, ca_file: mq.pem, adopt: true }
+    steps:
+      serve: { exec: { run: [./serve], observe: [./serves] } }
+)yaml"),
+                                                         "lost"));
+  const std::size_t begin = text.find("## Is this the right target?");
+  const std::size_t end = text.find("## 1. serve");
+  ASSERT_LT(begin, end);
+  const std::string section = text.substr(begin, end - begin);
+  for (const char* part :
+       {"aws sts get-caller-identity", "same 'guard aws-account' \"$inputs_account\"",
+        "cat -- \"$bundle\"/machine-id", "*'42 $(id)'*)", "rev-list --max-parents=0",
+        "ls-remote -- /srv/git refs/heads/main", "uname -n", "PGPASSWORD=\"$DB\" psql",
+        "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+        "same 'guard postgres' 7301", "--cacert \"$bundle\"/mq.pem",
+        "/api/global-parameters/internal_cluster_id", "when it first answers"}) {
+    EXPECT_THAT(section, HasSubstr(part));
+  }
+  // Nothing is wanted of what is only adopted.
+  EXPECT_THAT(section, Not(HasSubstr("same 'guard rabbitmq'")));
+  const std::string settings = text.substr(0, begin);
+  for (const char* part : {"same() {", "curl_login() {", " psql", " aws", "${GIT:?", "${MQ:?"}) {
+    EXPECT_THAT(settings, HasSubstr(part));
+  }
+  EXPECT_THAT(runbook::render_markdown(page(platform(variants), "move")),
+              Not(HasSubstr("right target")));
+}
+
+TEST_F(Runbooks, OwnWordsStandAsTheyAreWritten) {
+  const runbook::Runbook small = page(platform(read(golden("runbook-small.yaml"))), "lost");
+  const std::string text = runbook::render_markdown(small);
+  EXPECT_THAT(text, HasSubstr("`lifeboat runbook --check FILE`"));
+  EXPECT_THAT(text, HasSubstr("`observe` ends with 1"));
+  EXPECT_THAT(text, Not(HasSubstr("\\-")));
+  EXPECT_THAT(text, Not(HasSubstr("\\`")));
+  EXPECT_THAT(runbook::render_html(small), HasSubstr("<code>observe</code> ends with 1"));
+}
+
+TEST_F(Runbooks, WhatNobodySeesIsShown) {
+  const std::string unseen = "a\xe2\x80\xaegpj\xe2\x80\x8b";
+  const platform::Platform whole = platform(with_payload(unseen));
+  ASSERT_TRUE(whole.plans.contains("all"));
+  const runbook::Runbook made = page(whole, "all");
+  for (const std::string& text : {runbook::render_markdown(made), runbook::render_html(made)}) {
+    EXPECT_THAT(text, HasSubstr("\\u202e"));
+    EXPECT_THAT(text, Not(HasSubstr("\xe2\x80\xae")));
+    EXPECT_THAT(text, Not(HasSubstr("\xe2\x80\x8b")));
+  }
+  EXPECT_THAT(commands_of(made), Not(HasSubstr("\xe2\x80\xae")));
 }
 
 TEST_F(Runbooks, WhatAGreenRunSawIsShownAndItsSecretsAreNot) {

@@ -34,26 +34,19 @@ const Record* record_within(const Shape& shape, std::string& path) {
   return record_within(*shape.inner, path);
 }
 
-// Words that stand at the top as well, as those of one request instead of a list, are told once.
-bool told_above(const Field& field, const Record& top) {
-  const Field* same = top.find(field.name);
-  return same != nullptr && same->help == field.help;
-}
-
-std::string field_rows(const Record& record, const std::string& path, const Record& top) {
+std::string field_rows(const Record& record, const std::string& path) {
   std::string out;
   for (const Field& field : record.fields) {
-    if (!path.empty() && told_above(field, top)) continue;
     out += field_row(field, path);
     std::string below = path + field.name;
     const Record* inner = record_within(field.shape, below);
-    if (inner != nullptr) out += field_rows(*inner, below, top);
+    if (inner != nullptr) out += field_rows(*inner, below);
   }
   return out;
 }
 
 std::string fields_table(const Record& record) {
-  return "| field | type | |\n| --- | --- | --- |\n" + field_rows(record, "", record);
+  return "| field | type | |\n| --- | --- | --- |\n" + field_rows(record, "");
 }
 
 std::string outputs_line(const plan::StepType& type) {

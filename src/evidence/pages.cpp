@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "evidence/page_text.h"
 #include "evidence/sections.h"
+#include "schema/page_text.h"
 
 namespace lifeboat::evidence {
 namespace {

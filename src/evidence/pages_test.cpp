@@ -5,7 +5,6 @@
 
 #include "base/fake_clock.h"
 #include "evidence/evidence_fixture.h"
-#include "evidence/page_text.h"
 #include "journal/fake_repository.h"
 #include "store/memory.h"
 
@@ -50,12 +49,6 @@ TEST_F(Pages, BothTellWhatTheRecordTells) {
       EXPECT_THAT(page, HasSubstr(part));
     }
   }
-}
-
-TEST(PageText, WhatNobodySeesIsShown) {
-  EXPECT_EQ(visible("a\xe2\x80\xaegpj.exe"), "a\\u202egpj.exe");
-  EXPECT_EQ(visible("\xef\xbb\xbfx \xe2\x82\xac \xff"), "\\ufeffx \xe2\x82\xac \\xff");
-  EXPECT_EQ(html_text("\"<'&>"), "&quot;&lt;&#39;&amp;&gt;");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "client/aws/token_service.h"
+#include "guard/by_hand.h"
 #include "guard/guards.h"
 
 namespace lifeboat::guards {
@@ -28,6 +29,7 @@ plan::GuardKind aws_account_guard() {
        .help = "of the token service (STS); AWS's own when nothing is said"}};
   kind.expected = "id";
   kind.look = look;
+  kind.by_hand = by_hand::aws_account;
   return kind;
 }
 

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/mutex.h"
 #include "base/temporary_folder.h"
+#include "guard/by_hand.h"
 #include "guard/guards.h"
 #include "source/git/git_program.h"
 
@@ -155,6 +156,7 @@ plan::GuardKind git_guard() {
   kind.same = [](const std::string& adopted, const plan::Fingerprint& found) {
     return all_there(words_of(adopted), found);
   };
+  kind.by_hand = by_hand::git;
   return kind;
 }
 
@@ -171,6 +173,7 @@ plan::GuardKind git_ref_guard() {
       {.name = "commit", .shape = shape::string(), .help = "all digits of it"});
   kind.expected = "commit";
   kind.look = look_at_ref;
+  kind.by_hand = by_hand::git_ref;
   return kind;
 }
 

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/descriptor.h"
 #include "crypt/crypt.h"
+#include "guard/by_hand.h"
 #include "guard/guards.h"
 
 namespace lifeboat::guards {
@@ -87,6 +88,7 @@ plan::GuardKind file_guard() {
   kind.holds = [](const std::string& expected, const plan::Fingerprint& found) {
     return !expected.empty() && found.read.find(expected) != std::string::npos;
   };
+  kind.by_hand = by_hand::file;
   return kind;
 }
 
@@ -98,6 +100,7 @@ plan::GuardKind host_guard() {
       {.name = "name", .shape = shape::string(), .help = "as `uname -n` answers it"}};
   kind.expected = "name";
   kind.look = look_at_host;
+  kind.by_hand = by_hand::host;
   return kind;
 }
 

@@ -1,4 +1,5 @@
 #include "client/postgres/connection.h"
+#include "guard/by_hand.h"
 #include "guard/guards.h"
 
 namespace lifeboat::guards {
@@ -30,6 +31,7 @@ plan::GuardKind postgres_guard() {
        .help = "as `SELECT system_identifier FROM pg_control_system()` answers it"}};
   kind.expected = "system_identifier";
   kind.look = look;
+  kind.by_hand = by_hand::postgres;
   return kind;
 }
 

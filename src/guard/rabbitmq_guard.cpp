@@ -1,4 +1,5 @@
 #include "client/http/http.h"
+#include "guard/by_hand.h"
 #include "guard/guards.h"
 #include "source/rabbitmq/broker.h"
 
@@ -47,6 +48,7 @@ plan::GuardKind rabbitmq_guard() {
                          .help = "internal_cluster_id of `rabbitmqctl list_global_parameters`"}};
   kind.expected = "cluster_id";
   kind.look = look;
+  kind.by_hand = by_hand::rabbitmq;
   return kind;
 }
 

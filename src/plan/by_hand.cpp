@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "schema/fields.h"
 #include "schema/json.h"
+#include "schema/page_text.h"
 
 namespace lifeboat::plan {
 namespace {
@@ -60,13 +61,11 @@ std::vector<std::string> keys_of(const std::vector<Value>& path) {
   return keys;
 }
 
-bool shows_as_it_is(std::string_view text) {
-  std::string lines(text);
-  std::replace(lines.begin(), lines.end(), '\n', ' ');
-  return printable(lines) == lines;
-}
-
 }  // namespace
+
+std::string shell_text(std::string_view literal) {
+  return visible_lines(literal) == literal ? shell_word(literal) : escaped_word(literal);
+}
 
 bool is_shell_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), is_word) &&
@@ -79,6 +78,7 @@ HandNames::HandNames(const Plan& plan, Scope known) : known_(std::move(known)) {
     variable("inputs." + input.name);
   }
   for (const StepNode& step : plan.steps) add_references(step.config);
+  for (const GuardRule& guard : plan.guards) add_references(guard.config);
 }
 
 void HandNames::add_references(const Value& config) {
@@ -153,13 +153,16 @@ std::vector<std::pair<std::string, std::string>> HandNames::computed() const {
   return found;
 }
 
-std::string ByHand::text(std::string_view literal) const {
-  return shows_as_it_is(literal) ? shell_word(literal) : escaped_word(literal);
+std::optional<Value> ByHand::take(const Template::Part& part) {
+  auto value = names_.known(*part.expression);
+  // Nothing that tells a secret: of a short one a digest would.
+  if (value && !value->tainted()) taken_.set(part.source, *value);
+  return value;
 }
 
 std::string ByHand::part(const Template::Part& part) {
   if (!part.expression) return text(part.text);
-  const auto value = names_.known(*part.expression);
+  const auto value = take(part);
   const bool scalar = value && !value->is_null() && !value->is(Value::Type::list) &&
                       !value->is(Value::Type::map) && !value->tainted();
   if (scalar) return text(scalar_text(*value));
@@ -223,11 +226,11 @@ std::string ByHand::secret(const Value& value) {
   return "\"$" + names_.asked("secret of " + step_.name) + "\"";
 }
 
-std::optional<Value> ByHand::known(const Value& value) const {
+std::optional<Value> ByHand::known(const Value& value) {
   if (!value.is(Value::Type::string)) return value;
   const auto parsed = parse_template(value.string());
   if (!parsed) return std::nullopt;
-  if (parsed->whole()) return names_.known(*parsed->parts.front().expression);
+  if (parsed->whole()) return take(parsed->parts.front());
   for (const Template::Part& each : parsed->parts) {
     if (each.expression) return std::nullopt;
   }
@@ -237,7 +240,7 @@ std::optional<Value> ByHand::known(const Value& value) const {
 std::string ByHand::remark(std::string_view text) {
   std::string line(text);
   std::replace(line.begin(), line.end(), '\n', ' ');
-  return "# " + printable(line);
+  return "# " + visible(line);
 }
 
 }  // namespace lifeboat::plan

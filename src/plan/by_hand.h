@@ -23,6 +23,7 @@
 
 #include "plan/expression.h"
 #include "plan/plan.h"
+#include "plan/prose.h"
 
 namespace lifeboat::plan {
 
@@ -68,9 +69,13 @@ enum class HandTool {
   json_text,     // json_text TEXT: as a JSON string
   new_password,  // 48 hex digits from /dev/urandom
   keep,          // keep NAME TEXT: writes $work/NAME, 0600
+  snapshot,      // snapshot SOURCE: id of that source's snapshot in the one point of this page
   curl_login,    // curl_login USER PASSWORD: a line for `curl --config`
   set_value,     // set_value FILE KEY TEXT: in .env, .properties, JSON or block-style YAML
 };
+
+// One word of a shell that it reads as exactly this text; what an eye cannot see is escaped.
+std::string shell_text(std::string_view literal);
 
 class ByHand {
  public:
@@ -78,7 +83,7 @@ class ByHand {
 
   // --- words: one each, safe wherever a word may stand
   std::string word(const Value& value);
-  std::string text(std::string_view literal) const;  // nothing in it is a reference
+  std::string text(std::string_view literal) const { return shell_text(literal); }  // no reference
   // The JSON of `value`, references filled in as JSON strings.
   std::string json(const Value& value);
   // A variable of this step's own, without `$`.
@@ -88,22 +93,20 @@ class ByHand {
   std::string output(const std::string& path) { return names_.variable(step_.name + "." + path); }
   // A field of shape `secret`; for the shell's own commands (printf, keep) and for assignments.
   std::string secret(const Value& value);
-  std::optional<Value> known(const Value& value) const;  // nullopt: holds what is not known yet
+  std::optional<Value> known(const Value& value);  // nullopt: holds what is not known yet
 
   // --- lines
   void run(std::string line) { commands_.push_back(std::move(line)); }
   void check(std::string line) { checks_.push_back(std::move(line)); }
   // A comment, in one line; may hold anything.
   static std::string remark(std::string_view text);
-  // What is right to see, in words; may hold anything.
-  void expect(std::string words) { expected_.push_back(std::move(words)); }
-  void undo(std::string words) { undo_ = std::move(words); }
+  // What is right to see, in words.
+  void expect(Prose words) { expected_.push_back(std::move(words)); }
+  void undo(Prose words) { undo_ = std::move(words); }
   // Why a person has to do something else than type (an output that no line tells).
-  void note(std::string words) { notes_.push_back(std::move(words)); }
+  void note(Prose words) { notes_.push_back(std::move(words)); }
   // What to do about one class of error: "unavailable", "denied", "conflict", "invalid", "corrupt".
-  void trouble(std::string error, std::string words) {
-    troubles_.emplace_back(std::move(error), std::move(words));
-  }
+  void trouble(const char* error, Prose words) { troubles_.emplace_back(error, std::move(words)); }
   // A program that must be installed.
   void needs(std::string program) { programs_.insert(std::move(program)); }
   void uses(HandTool tool) { tools_.insert(tool); }
@@ -118,25 +121,30 @@ class ByHand {
 
   const std::vector<std::string>& commands() const { return commands_; }
   const std::vector<std::string>& checks() const { return checks_; }
-  const std::vector<std::string>& expected() const { return expected_; }
-  const std::vector<std::string>& notes() const { return notes_; }
+  const std::vector<Prose>& expected() const { return expected_; }
+  const std::vector<Prose>& notes() const { return notes_; }
   const std::set<std::string>& programs() const { return programs_; }
   const std::set<HandTool>& tools() const { return tools_; }
-  const std::string& undo() const { return undo_; }
-  const std::vector<std::pair<std::string, std::string>>& troubles() const { return troubles_; }
+  const Prose& undo() const { return undo_; }
+  const std::vector<std::pair<Prose, Prose>>& troubles() const { return troubles_; }
+  // What lines and words hold of sources and platform: expression -> value, no secret.
+  const Value& taken() const { return taken_; }
   // Variables of the environment that secrets are taken from.
   const std::set<std::string>& environment() const { return environment_; }
 
  private:
   std::string part(const Template::Part& part);
+  std::optional<Value> take(const Template::Part& part);
 
   const StepNode& step_;
   HandNames& names_;
-  std::vector<std::string> commands_, checks_, expected_, notes_;
+  std::vector<std::string> commands_, checks_;
+  std::vector<Prose> expected_, notes_;
   std::set<std::string> programs_, environment_;
   std::set<HandTool> tools_;
-  std::string undo_;
-  std::vector<std::pair<std::string, std::string>> troubles_;
+  Prose undo_;
+  Value taken_{Value::Map{}};
+  std::vector<std::pair<Prose, Prose>> troubles_;
 };
 
 // Letters, digits and '_', no digit first: what a shell can assign to.
@@ -152,7 +160,11 @@ void ByHand::assign_outputs(WordOf&& word_of) {
     }
     std::string path;
     for (const std::string& key : each.path) path += (path.empty() ? "" : ".") + key;
-    note("Later steps want " + path + " of this step: set " + each.variable + " to it.");
+    note(Prose("Later steps want ")
+             .data(path)
+             .add(" of this step: set ")
+             .code(each.variable)
+             .add(" to it."));
   }
 }
 

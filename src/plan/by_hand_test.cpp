@@ -90,6 +90,32 @@ TEST(ByHand, AWordHoldsNothingThatSpeaksToATerminal) {
   }
 }
 
+TEST(ByHand, AWordHoldsNothingThatNobodySees) {
+  const std::string unseen = "a\xe2\x80\xaegpj\xe2\x80\x8b\xc2\xad.exe";
+  const std::string word = shell_text(unseen);
+  for (const char* part : {"\xe2\x80\xae", "\xe2\x80\x8b", "\xc2\xad"}) {
+    EXPECT_THAT(word, Not(HasSubstr(part)));
+    EXPECT_THAT(ByHand::remark(unseen), Not(HasSubstr(part)));
+  }
+  EXPECT_EQ(read_by_shell(word), unseen + ".");
+}
+
+TEST(ByHand, WhatItTakesFromSourcesIsKnownAfterwards) {
+  Fixture fixture;
+  fixture.hand.word(Value("${inputs.target} ${sources.orders.url}"));
+  EXPECT_EQ(to_json(fixture.hand.taken()),
+            R"json({"sources.orders.url":"postgresql://db/o'rders $(id)"})json");
+}
+
+TEST(Prose, OwnWordsHoldCodeAndDataIsApart) {
+  const Prose prose = Prose("type `ls -l` in ").data("`x`");
+  ASSERT_EQ(prose.pieces().size(), 4u);
+  EXPECT_EQ(prose.pieces()[1].kind, Prose::Kind::own_code);
+  EXPECT_EQ(prose.pieces()[1].text, "ls -l");
+  EXPECT_EQ(prose.pieces()[3].kind, Prose::Kind::data);
+  EXPECT_EQ(prose.text(), "type ls -l in `x`");
+}
+
 TEST(ByHand, WhatIsReferredToIsAVariable) {
   Fixture fixture;
   EXPECT_EQ(fixture.hand.word(Value("${inputs.target}/a b/${db.url}")),

@@ -47,6 +47,9 @@ struct GuardKind {
   std::function<bool(const std::string& expected, const Fingerprint& found)> holds;
   // Whether it is the system whose identity was adopted; empty: when it is the same identity.
   std::function<bool(const std::string& adopted, const Fingerprint& found)> same;
+  // For runbooks: writes what a person types to see the identity, and that it is what `config`
+  // wants, as a check (plan/by_hand.h).
+  std::function<void(const Value& config, ByHand& hand)> by_hand;
 };
 
 // Known kinds, by name. Filled once, in app/registry.cpp.

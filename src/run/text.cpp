@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "base/bytes.h"
+#include "schema/page_text.h"
 
 namespace lifeboat::run {
 
@@ -37,20 +35,7 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
   return result;
 }
 
-std::string markdown(std::string_view text) {
-  std::string escaped;
-  for (const char c : printable(text)) {
-    if (c == '<') {
-      escaped += "&lt;";
-    } else if (c == '&') {
-      escaped += "&amp;";
-    } else {
-      if (std::string_view("\\`*_{}[]()#+-!|>~").find(c) != std::string_view::npos) escaped += '\\';
-      escaped += c == '\n' ? ' ' : c;
-    }
-  }
-  return escaped;
-}
+std::string markdown(std::string_view text) { return markdown_text(text); }
 
 std::string seconds(std::chrono::nanoseconds time) {
   return fmt::format("{:.1f}", std::chrono::duration<double>(time).count());

@@ -10,19 +10,20 @@
 
 namespace lifeboat::runbook {
 
-inline Block heading(int level, std::string text) {
+inline plan::Prose data(std::string text) { return plan::Prose().data(std::move(text)); }
+inline Block heading(int level, plan::Prose text) {
   Block block;
   block.kind = Block::Kind::heading;
   block.level = level;
   block.text = std::move(text);
   return block;
 }
-inline Block paragraph(std::string text) {
+inline Block paragraph(plan::Prose text) {
   Block block;
   block.text = std::move(text);
   return block;
 }
-inline Block list(std::vector<std::string> items) {
+inline Block list(std::vector<plan::Prose> items) {
   Block block;
   block.kind = Block::Kind::list;
   block.items = std::move(items);
@@ -31,11 +32,11 @@ inline Block list(std::vector<std::string> items) {
 inline Block code(std::string text, std::string language = "sh") {
   Block block;
   block.kind = Block::Kind::code;
-  block.text = std::move(text);
+  block.code = std::move(text);
   block.language = std::move(language);
   return block;
 }
-inline Block table(std::vector<std::vector<std::string>> rows) {
+inline Block table(std::vector<std::vector<plan::Prose>> rows) {
   Block block;
   block.kind = Block::Kind::table;
   block.rows = std::move(rows);

@@ -60,6 +60,28 @@ print(it if isinstance(it, str) else plain)' "$1" "$2"
     Function{HandTool::keep, R"sh(keep() {
   ( umask 077; printf %s "$2" >"$work/$1" )
 })sh"},
+    Function{
+        HandTool::snapshot,
+        R"sh(# Everything comes from one recovery point: the newest complete one, or that whose id
+# you have set before (point=ID; `lifeboat points` lists them).
+[ -n "${point-}" ] || point=newest
+[ -s "$work/points.json" ] || ( umask 077; lifeboat points -o json >"$work/points.json" )
+snapshot() {
+  python3 -c 'import json, sys
+name, wanted, source = sys.argv[1:4]
+points = json.load(open(name))["items"]
+if wanted == "newest":
+    found = [one for one in points if one["complete"]][-1:]
+else:
+    found = [one for one in points if len(wanted) > 3 and one["id"].startswith(wanted)]
+if len(found) != 1:
+    sys.exit("no point, or more than one, is meant by " + ascii(wanted) + ": set point=ID")
+of_source = [one for one in found[0]["members"] if one["source"] == source]
+snapshots = [one["snapshot"] for one in of_source if "snapshot" in one]
+if not snapshots:
+    sys.exit("point " + found[0]["id"][:12] + " has no snapshot of " + ascii(source))
+print(snapshots[0])' "$work/points.json" "$point" "$1"
+})sh"},
     Function{HandTool::curl_login, R"sh(curl_login() {
   printf 'user = "%s"\n' "$(printf %s "$1:$2" | sed 's/["\\]/\\&/g')"
 })sh"},
@@ -102,6 +124,19 @@ open(name, "w").writelines(lines)' "$1" "$2"
 })sh"},
 };
 
+constexpr const char* unpack_text = R"sh(unpack verify --read-data
+unpack list | tee list.txt
+# the bundle: take its id from the list
+# unpack extract BUNDLE ./bundle
+# All sources as of one recovery point: the newest complete one of the list.
+snapshot() {
+  awk -v wanted="$1:" '/^[a-z]/ { take = 0 }
+    /^point / { take = !/incomplete/; if (take) found = "" }
+    take && $1 == wanted { found = $2 }
+    END { if (found == "") exit 1; print found }' list.txt
+}
+)sh";
+
 std::string input_lines(const Ground& ground, plan::HandNames& names) {
   std::string block;
   for (const plan::InputField& input : ground.plan->inputs) {
@@ -112,7 +147,7 @@ std::string input_lines(const Ground& ground, plan::HandNames& names) {
     const bool scalar = !input.fallback.is_null() && !input.fallback.is(Value::Type::list) &&
                         !input.fallback.is(Value::Type::map) && !input.fallback.tainted();
     block += scalar ? "[ -n \"${" + variable + "-}\" ] || " + variable + "=" +
-                          shell_word(printable(scalar_text(input.fallback))) + "\n"
+                          plan::shell_text(scalar_text(input.fallback)) + "\n"
                     : ": \"${" + variable + ":?set it first}\"\n";
   }
   for (const char* root : {"run", "point", "sources", "platform"}) {
@@ -139,7 +174,7 @@ std::string settings_block(const Ground& ground, plan::HandNames& names, const S
     block += ground.repository.empty()
                  ? ": \"${LIFEBOAT_REPOSITORY:?set it first}\"\n"
                  : "[ -n \"${LIFEBOAT_REPOSITORY-}\" ] || LIFEBOAT_REPOSITORY=" +
-                       shell_word(printable(ground.repository)) + "\n";
+                       plan::shell_text(ground.repository) + "\n";
     block += "export LIFEBOAT_REPOSITORY\n";
   }
   block += input_lines(ground, names);
@@ -147,7 +182,8 @@ std::string settings_block(const Ground& ground, plan::HandNames& names, const S
     block += ": \"${" + name + ":?a secret that the platform file takes from the environment}\"\n";
   }
   std::set<std::string> programs = settings.programs;
-  for (const HandTool tool : {HandTool::value, HandTool::json_text, HandTool::set_value}) {
+  for (const HandTool tool :
+       {HandTool::value, HandTool::json_text, HandTool::set_value, HandTool::snapshot}) {
     if (settings.tools.contains(tool)) programs.insert("python3");
   }
   if (!programs.empty()) {
@@ -162,17 +198,17 @@ std::string settings_block(const Ground& ground, plan::HandNames& names, const S
 }
 
 std::vector<Block> without_lifeboat(const Ground& ground) {
-  const std::string place = ground.repository.empty() ? "REPOSITORY" : printable(ground.repository);
+  const std::string place = ground.repository.empty() ? "REPOSITORY" : ground.repository;
   const bool bucket = ground.repository.starts_with("s3:");
   std::vector<Block> blocks;
   blocks.push_back(heading(2, "Without Lifeboat"));
   blocks.push_back(paragraph(
-      "The repository can be read with nothing of Lifeboat's program: docs/format.md tells "
-      "every byte of it, and tools/unpack.py is written from that page alone. Both are in "
+      "The repository can be read with nothing of Lifeboat's program: `docs/format.md` tells "
+      "every byte of it, and `tools/unpack.py` is written from that page alone. Both are in "
       "Lifeboat's source tree; keep a copy beside the key. It needs Python 3.11 and the "
-      "Debian packages python3-cryptography, python3-zstandard and python3-argon2."));
+      "Debian packages `python3-cryptography`, `python3-zstandard` and `python3-argon2`."));
   blocks.push_back(paragraph(
-      "The key: the passphrase (--passphrase-file), or the age identity (--identity), that "
+      "The key: the passphrase (`--passphrase-file`), or the age identity (`--identity`), that "
       "the repository was made with. Without one of them nothing can be read, by anybody."));
   if (bucket) {
     blocks.push_back(
@@ -180,26 +216,22 @@ std::vector<Block> without_lifeboat(const Ground& ground) {
                   "first, with any tool for S3, and keep their names."));
   }
   const std::string folder = bucket ? "repository-copy" : place;
-  std::string commands = "unpack() { python3 -B tools/unpack.py " + shell_word(folder) +
-                         " --identity \"$LIFEBOAT_IDENTITY\" \"$@\"; }\n"
-                         "unpack verify --read-data\n"
-                         "unpack list\n"
-                         "# the bundle: take its id from the list\n"
-                         "# unpack extract BUNDLE ./bundle\n";
+  std::string commands = "unpack() { python3 -B tools/unpack.py " + plan::shell_text(folder) +
+                         " --identity \"$LIFEBOAT_IDENTITY\" \"$@\"; }\n" + unpack_text;
   for (const auto& [name, source] :
        ground.sources.is(Value::Type::map) ? ground.sources.map() : Value::Map()) {
-    commands += "unpack extract " + shell_word(printable(name)) + " " +
-                shell_word("./" + printable(name)) + "\n";
+    commands += "unpack extract \"$(snapshot " + plan::shell_text(name) + ")\" " +
+                plan::shell_text("./" + name) + "\n";
   }
   // Not part of what is typed when Lifeboat is there.
   blocks.push_back(code(commands, "text"));
   blocks.push_back(
       list({"files: the folder is as it was.",
-            "git: the stream is a pack; in an empty repository: git unpack-objects, then the "
-            "refs of the .json file with git update-ref.",
-            "postgres: definitions as SQL, rows in COPY form, a file each table: psql -f, then "
-            "\\copy TABLE FROM FILE.",
-            "rabbitmq: definitions as JSON for the management API (POST /api/definitions)."}));
+            "git: the stream is a pack; in an empty repository: `git unpack-objects`, then the "
+            "refs of the .json file with `git update-ref`.",
+            "postgres: definitions as SQL, rows in COPY form, a file each table: `psql -f`, then "
+            "`\\copy TABLE FROM FILE`.",
+            "rabbitmq: definitions as JSON for the management API (`POST /api/definitions`)."}));
   return blocks;
 }
 

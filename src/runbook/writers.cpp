@@ -3,20 +3,21 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
-#include "run/text.h"
 #include "runbook/runbook.h"
 #include "schema/json.h"
+#include "schema/page_text.h"
 
 namespace lifeboat::runbook {
 namespace {
 
+using plan::Prose;
 using Kind = Block::Kind;
 
 // Names of plans and steps hold nothing that could end a comment ('>').
 std::string stamp_comment(const Stamp& stamp) {
   Value value;
-  value.set("plan", stamp.plan).set("digest", stamp.digest).set("made", stamp.made);
+  value.set("plan", stamp.plan).set("variant", stamp.variant).set("digest", stamp.digest);
+  value.set("made", stamp.made);
   Value steps{Value::Map{}};
   for (const auto& [name, digest] : stamp.steps) steps.set(name, digest);
   value.set("steps", std::move(steps));
@@ -25,34 +26,63 @@ std::string stamp_comment(const Stamp& stamp) {
   return "<!-- lifeboat-runbook " + text + " -->\n";
 }
 
-// Lines stay lines; what speaks to a terminal does not.
-std::string printable_lines(std::string_view text) {
-  std::string lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines += printable(text.substr(0, end));
-    if (end == text.size()) break;
-    lines += '\n';
-    text.remove_prefix(end + 1);
-  }
-  return lines;
-}
-
-// Longer than any run of backticks within: no text ends its block.
-std::string fence_for(std::string_view text) {
+std::size_t longest_backticks(std::string_view text) {
   std::size_t longest = 0, run = 0;
   for (const char c : text) {
     run = c == '`' ? run + 1 : 0;
     longest = std::max(longest, run);
   }
-  return std::string(std::max<std::size_t>(3, longest + 1), '`');
+  return longest;
 }
 
-std::string markdown_table(const std::vector<std::vector<std::string>>& rows) {
+// Longer than any run of backticks within: no text ends its block.
+std::string fence_for(std::string_view text) {
+  return std::string(std::max<std::size_t>(3, longest_backticks(text) + 1), '`');
+}
+
+// In a table even the '|' of code has to be escaped.
+std::string code_span(std::string_view text, bool in_table) {
+  std::string code(text);
+  std::ranges::replace(code, '\n', ' ');
+  code = visible(code);
+  if (in_table) {
+    for (std::size_t at = 0; (at = code.find('|', at)) != std::string::npos; at += 2) {
+      code.insert(at, "\\");
+    }
+  }
+  const std::string fence(longest_backticks(code) + 1, '`');
+  // Spaces at both ends are taken away again; without them a backtick would lengthen the fence.
+  const bool apart = code.starts_with('`') || code.ends_with('`') ||
+                     (code.starts_with(' ') && code.ends_with(' '));
+  return apart ? fence + " " + code + " " + fence : fence + code + fence;
+}
+
+enum class Place { line, cell };
+
+// Own words are Markdown as they stand; what is data is escaped.
+std::string markdown(const Prose& prose, Place place = Place::line) {
+  std::string text;
+  for (const Prose::Piece& piece : prose.pieces()) {
+    switch (piece.kind) {
+      case Prose::Kind::own:
+        text += piece.text;
+        break;
+      case Prose::Kind::own_code:
+      case Prose::Kind::code:
+        text += code_span(piece.text, place == Place::cell);
+        break;
+      case Prose::Kind::data:
+        text += markdown_text(piece.text);
+    }
+  }
+  return text;
+}
+
+std::string markdown_table(const std::vector<std::vector<Prose>>& rows) {
   std::string text;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     text += "|";
-    for (const std::string& cell : rows[i]) text += " " + run::markdown(cell) + " |";
+    for (const Prose& cell : rows[i]) text += " " + markdown(cell, Place::cell) + " |";
     text += "\n";
     if (i > 0) continue;
     text += "|";
@@ -65,17 +95,17 @@ std::string markdown_table(const std::vector<std::vector<std::string>>& rows) {
 std::string markdown_block(const Block& block) {
   switch (block.kind) {
     case Kind::heading:
-      return std::string(static_cast<std::size_t>(block.level), '#') + " " +
-             run::markdown(block.text) + "\n";
+      return std::string(static_cast<std::size_t>(block.level), '#') + " " + markdown(block.text) +
+             "\n";
     case Kind::paragraph:
-      return run::markdown(block.text) + "\n";
+      return markdown(block.text) + "\n";
     case Kind::list: {
       std::string text;
-      for (const std::string& item : block.items) text += "- " + run::markdown(item) + "\n";
+      for (const Prose& item : block.items) text += "- " + markdown(item) + "\n";
       return text;
     }
     case Kind::code: {
-      const std::string code = printable_lines(block.text);
+      const std::string code = visible_lines(block.code);
       const std::string fence = fence_for(code);
       return fence + block.language + "\n" + code + fence + "\n";
     }
@@ -85,40 +115,23 @@ std::string markdown_block(const Block& block) {
   return markdown_table(block.rows);
 }
 
-std::string html(std::string_view text) {
-  std::string escaped;
-  for (const char c : printable_lines(text)) {
-    switch (c) {
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
+std::string html(const Prose& prose) {
+  std::string text;
+  for (const Prose::Piece& piece : prose.pieces()) {
+    const bool is_code = piece.kind == Prose::Kind::own_code || piece.kind == Prose::Kind::code;
+    text += is_code ? "<code>" + html_text(piece.text) + "</code>" : html_text(piece.text);
   }
-  return escaped;
+  return text;
 }
 
-std::string html_table(const std::vector<std::vector<std::string>>& rows) {
+std::string html_table(const std::vector<std::vector<Prose>>& rows) {
   std::string text = "<table>\n";
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool is_head = i == 0;
-    const bool empty = is_head && std::ranges::all_of(rows[i], &std::string::empty);
+    const bool empty = is_head && std::ranges::all_of(rows[i], &Prose::empty);
     if (empty) continue;
     text += "<tr>";
-    for (const std::string& cell : rows[i]) {
+    for (const Prose& cell : rows[i]) {
       text += fmt::format(fmt::runtime(is_head ? "<th>{}</th>" : "<td>{}</td>"), html(cell));
     }
     text += "</tr>\n";
@@ -134,11 +147,11 @@ std::string html_block(const Block& block) {
       return "<p>" + html(block.text) + "</p>\n";
     case Kind::list: {
       std::string text = "<ul>\n";
-      for (const std::string& item : block.items) text += "<li>" + html(item) + "</li>\n";
+      for (const Prose& item : block.items) text += "<li>" + html(item) + "</li>\n";
       return text + "</ul>\n";
     }
     case Kind::code:
-      return "<pre><code>" + html(block.text) + "</code></pre>\n";
+      return "<pre><code>" + html_text(block.code) + "</code></pre>\n";
     case Kind::table:
       break;
   }
@@ -161,7 +174,7 @@ table { border-collapse: collapse; } td, th { border: 1px solid #bbb; padding: .
 }  // namespace
 
 std::string render_markdown(const Runbook& runbook) {
-  std::string text = stamp_comment(runbook.stamp) + "# " + run::markdown(runbook.title) + "\n";
+  std::string text = stamp_comment(runbook.stamp) + "# " + markdown(runbook.title) + "\n";
   for (const Block& block : runbook.blocks) text += "\n" + markdown_block(block);
   return text;
 }

@@ -179,6 +179,22 @@ PlansAreValidatedShownAndDrawn() {
   said "there is no plan bakc" "did you mean back?"
 }
 
+ARunbookIsWrittenWhereAPersonSays() {
+  echo "an older page" >"$W/page.md"
+  ln -s page.md "$W/link.md"
+  lifeboat runbook back --offline --out "$W/link.md"
+  [[ -L $W/link.md ]]
+  lifeboat runbook --check "$W/page.md" | grep VALID
+  lifeboat runbook back --offline --out /dev/stdout | grep '^# Runbook: back$'
+  ends 14 lifeboat runbook back --offline --out /dev/full
+  said "No space left on device" "next: free some space"
+  ends 2 lifeboat runbook back --offline --graceful --check "$W/page.md"
+  # A variant has a page of its own.
+  mkdir "$W/pages"
+  lifeboat runbook back --offline --graceful --format both --out "$W/pages"
+  lifeboat runbook --check "$W/pages/runbook-back-graceful.html" | grep 'graceful variant'
+}
+
 ADryRunOfARecoveryChangesNothing() {
   mkdir "$W/new"
   "$BINARY" recover back -r "$W/repository" --identity "$W/identity" --no-input \

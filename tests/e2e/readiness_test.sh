@@ -182,6 +182,17 @@ TwoScenariosAreCompared() {
   said "drain" "added"
   lifeboat plan diff lost >"$SCRATCH/out"
   said "no difference"
+  # Another plan takes over the inputs that it has too, and only those.
+  cat >>"$W/lifeboat.yaml" <<'END'
+  other:
+    inputs: { to: { ask: where } }
+    steps: { uploads: { restore: { source: uploads, into: "${inputs.to}" } } }
+END
+  lifeboat plan diff lost other --input "to=$W/a" --input region=us >"$SCRATCH/out"
+  never grep -q 'restore.into' "$SCRATCH/out"
+  lifeboat plan diff lost other --input "to=$W/a" --against "to=$W/b" >"$SCRATCH/out"
+  said "restore.into" "$W/a" "$W/b"
+  platform
   ends 2 lifeboat plan diff lots
   said "did you mean lost?"
 }
@@ -236,6 +247,42 @@ AnOldPointAndAGuardThatRefusesMakeItNotReady() {
     "$SCRATCH/document"
   ends 4 lifeboat plan evaluate lost
   said "NOT READY" "FAIL  -40  guard file" "the RPO is 1" "platform file has been changed since"
+}
+
+AChangedScriptIsAChangedBundle() {
+  platform
+  lifeboat backup
+  lifeboat plan evaluate lost -o json >"$SCRATCH/document" || true
+  never jq -e 'any(.reasons[]; .about == "bundle")' "$SCRATCH/document"
+  echo '# another one' >>"$W/scripts/put"
+  lifeboat plan evaluate lost -o json >"$SCRATCH/document" || true
+  jq -e 'any(.reasons[]; .about == "bundle" and (.what | contains("changed")))' "$SCRATCH/document"
+  sed -i '$d' "$W/scripts/put"
+}
+
+# without_config WORDS...: in a folder of its own, with the repository named
+without_config() {
+  (cd "$SCRATCH/elsewhere" && "$BINARY" -r "$W/repository" --identity "$W/identity" --no-input "$@")
+}
+
+WithoutAPlatformFileTheBundleSpeaksAndSaysSo() {
+  mkdir "$SCRATCH/elsewhere"
+  platform
+  lifeboat backup
+  ends 0 without_config plan simulate lost
+  said "no platform file here: that of the newest recovery point" "critical path"
+  ends 0 without_config plan diff lost --against region=us
+  said "that of the newest recovery point" "extra"
+  ends 0 without_config plan evaluate lost
+  said "the plan is that of recovery point"
+  # One that is there and cannot be read is not "none".
+  echo 'version: [' >"$SCRATCH/elsewhere/lifeboat.yaml"
+  ends 2 without_config plan evaluate lost
+  said "lifeboat.yaml"
+  ends 2 without_config plan simulate lost
+  rm "$SCRATCH/elsewhere/lifeboat.yaml"
+  ln -s /nonexistent "$SCRATCH/elsewhere/lifeboat.yaml"
+  never without_config plan evaluate lost
 }
 
 WithoutAnyPointNothingIsLeft() {

@@ -15,11 +15,34 @@ TheShopIsCapturedAndLost() {
   "$shop/start" --uploads 300 "$lost"
   write_platform_file
   make_repository
+  add_guards "$operator/lifeboat.yaml"
   as_operator backup
+  # A newer point that is no whole one: what a recovery would not take, a person must not either.
+  touch "$SHOP_UPLOADS/after-the-point"
+  fails_with 3 as_operator backup uploads
   as_operator runbook shop-lost --format both --out "$SCRATCH/pages"
+  as_operator runbook uploads-alone --out "$SCRATCH/pages/"
   cp -r "$operator" "$SCRATCH/kept" # a checkout of the operator's, or the bundle
   "$shop/destroy" "$lost"
   rm -rf "$operator"
+}
+
+# The shop is recovered from this machine, which has a marker; another one is the wrong target.
+add_guards() {
+  python3 - "$1" "$(uname -n)" <<'END'
+import sys
+path, host = sys.argv[1:]
+text = open(path).read()
+guards = """    guard:
+      host: "%s"
+      file: { path: recovery/marker, contains: "the shop's $(id)" }
+      git: { url: "${inputs.target}/git/shop.git", adopt: true }
+"""
+for plan, name in (("shop-lost", host), ("uploads-alone", "another-machine")):
+    text = text.replace(f"\n  {plan}:\n", f"\n  {plan}:\n{guards % name}", 1)
+open(path, "w").write(text)
+END
+  printf '%s\n' "this is the shop's "'$(id)' >"${1%/*}/recovery/marker"
 }
 
 # commands_of PAGE: the blocks that are to be typed, each after a line that names its section
@@ -71,6 +94,10 @@ TheShopComesBackByTheCommandsOfItsRunbook() {
   said=$place/said
   by_hand "$page" "$place" >"$said" 2>&1 || complain "by hand: $(tail -n 40 "$said")"
   never grep -q '^DIFFERS' "$said"
+  grep -q '^ok: guard host$' "$said"
+  grep -q '^ok: guard file$' "$said"
+  # Everything is of the one complete point.
+  expect "what came after the point" "" "$(find "$place/target" -name after-the-point)"
   # Every step of the plan was typed.
   expect "steps" "$(grep -cE '^## [0-9]+' "$page")" \
     "$(grep -oE '^== [0-9]+\. .*' "$said" | sort -u | wc -l)"
@@ -83,6 +110,32 @@ TheShopComesBackByTheCommandsOfItsRunbook() {
   grep -q '^ok: GET .*/health: .*consumer$\|^ok: .*consumer$' "$said"
   seek_passwords "$place"
   end_platform "$place"
+}
+
+AWrongTargetStopsThePersonBeforeTheFirstStep() {
+  local place
+  place=$(new_place)
+  never by_hand "$SCRATCH/pages/runbook-uploads-alone.md" "$place" >"$place/said" 2>&1
+  grep -q '^DIFFERS: guard host: wanted another-machine' "$place/said"
+  never grep -q '^== 1\.' "$place/said"
+  expect "what is there" "" "$(ls -A "$place/target")"
+  rm -rf "$place"
+}
+
+TheRepositoryIsReadWithoutLifeboatAsOfOnePoint() {
+  local place
+  place=$(mktemp -d "$SCRATCH/unpacked.XXXXXX")
+  ln -s "$PWD/tools" "$place/tools"
+  awk '/^```text$/ { on = 1; next } /^```$/ { on = 0 } on' "$page" >"$place/commands.sh"
+  (
+    cd "$place"
+    PATH=/usr/bin:/bin LIFEBOAT_IDENTITY="$keys/identity.txt" sh -eu commands.sh >said 2>&1 ||
+      complain "without Lifeboat: $(tail -n 5 said)"
+  )
+  grep -q 'incomplete$' "$place/list.txt"
+  expect "sources" 4 "$(grep -cE '^[0-9]+ items of ' "$place/said")"
+  [[ -n $(ls -A "$place/uploads") ]]
+  expect "what came after the point" "" "$(find "$place" -name after-the-point)"
 }
 
 # seek_passwords PLACE: what the work made is 0600, and what was said holds no password
@@ -105,7 +158,12 @@ ARecoveryFillsTheExpectedOutput() {
   grep -q 'learned from 1 run' "$place/page.md"
   # Where there is no platform file the plan comes out of the repository.
   alone "$place" -- runbook refs >"$place/bundled.md"
-  "$lifeboat" runbook --check "$place/bundled.md" -C "$SCRATCH/kept/lifeboat.yaml" | grep -q VALID
+  "$lifeboat" runbook --check "$place/bundled.md" -C "$SCRATCH/kept/lifeboat.yaml" \
+    --repository "$place/repository" | grep -q VALID
+  # Without the copy it is the repository of the platform file, and the page names another one.
+  fails_with 4 "$lifeboat" runbook --check "$place/bundled.md" -C "$SCRATCH/kept/lifeboat.yaml" \
+    >"$SCRATCH/stale"
+  grep -q "the repository's place" "$SCRATCH/stale"
   grep -qE '^\| check \| expected \| found \|' "$place/page.md"
   rm -rf "$place"
 }
@@ -120,6 +178,9 @@ AChangedPlanMakesThePageStale() {
   grep -q STALE "$SCRATCH/stale"
   grep -q 'step facts: changed' "$SCRATCH/stale"
   expect "changes" 1 "$(grep -c '^step' "$SCRATCH/stale")"
+  cp "$SCRATCH/kept/lifeboat.yaml" "$other/lifeboat.yaml"
+  sed -i 's/^platform: .*/platform: another/' "$other/lifeboat.yaml"
+  fails_with 4 "$lifeboat" runbook --check "$page" -C "$other/lifeboat.yaml" >"$SCRATCH/stale"
   fails_with 4 "$lifeboat" runbook --check "${page%.md}.html" -C "$other/lifeboat.yaml" \
     >"$SCRATCH/stale"
   fails_with 2 "$lifeboat" runbook --check README.md -C "$other/lifeboat.yaml" >"$SCRATCH/said"

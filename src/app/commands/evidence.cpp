@@ -302,6 +302,7 @@ Result<std::vector<std::string>> plans_of(const Operation& op, Program& program,
                                           repo::Repository& repository) {
   if (!program.options.config.empty()) {
     TRY(const auto platform, program.platform_file());
+    program.terminal().say("the plans are those of " + printable(program.options.config));
     return names_of(platform);
   }
   const auto points = repository.points();
@@ -309,6 +310,7 @@ Result<std::vector<std::string>> plans_of(const Operation& op, Program& program,
   TRY(const TemporaryFolder folder, TemporaryFolder::make("bundle"));
   TRY_DO(backup::unpack_bundle(op, repository, *points.back().about.bundle, folder.path()));
   TRY(const auto platform, program.read_platform(folder.path() + "/lifeboat.yaml"));
+  program.terminal().say("the plans are those of recovery point " + points.back().id.brief());
   return names_of(platform);
 }
 

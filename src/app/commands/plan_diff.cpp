@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "app/commands/commands.h"
+#include "app/known_platform.h"
 #include "app/scenario.h"
 #include "plan/difference.h"
 
@@ -54,17 +56,27 @@ void show(Program& program, const std::vector<plan::StepDifference>& differences
   }
 }
 
+// What both have need not be said twice.
+std::vector<std::string> words_of_second(const Given& given, const plan::Plan& second) {
+  const auto name_in = [](const std::string& text) { return text.substr(0, text.find('=')); };
+  std::vector<std::string> words;
+  for (const std::string& said : given.inputs) {
+    const auto same = [&](const auto& other) { return name_in(other) == name_in(said); };
+    const bool has = std::ranges::any_of(
+        second.inputs, [&](const plan::InputField& input) { return input.name == name_in(said); });
+    if (has && std::ranges::none_of(given.against, same)) words.push_back(said);
+  }
+  words.insert(words.end(), given.against.begin(), given.against.end());
+  return words;
+}
+
 Result<int> diff(const Operation& op, Program& program, const Given& given) {
-  TRY(const platform::Platform platform, program.platform_file());
+  TRY(const KnownPlatform known, known_platform(op, program));
+  const platform::Platform& platform = known.platform;
   TRY(const Scenario from, read_scenario(op, platform, {given.plan, given.inputs, given.graceful}));
   const std::string& other = given.other.empty() ? given.plan : given.other;
-  // What both have need not be said twice.
-  std::vector<std::string> words = given.other.empty() ? given.inputs : std::vector<std::string>();
-  for (const std::string& word : given.against) {
-    const std::string name = word.substr(0, word.find('=') + 1);
-    std::erase_if(words, [&](const std::string& said) { return said.starts_with(name); });
-    words.push_back(word);
-  }
+  TRY(const plan::Plan* second, find_plan(platform, other));
+  const std::vector<std::string> words = words_of_second(given, *second);
   TRY(const Scenario to, read_scenario(op, platform, {other, words, given.against_graceful}));
   show(program, plan::difference({from.plan, from.scope}, {to.plan, to.scope}));
   return 0;
@@ -78,8 +90,9 @@ void add_plan_diff(CLI::App& plan, Program& program) {
   command->add_option("plan", given->plan, "name of the plan")->required();
   command->add_option("other", given->other, "another plan; the same one when none is named");
   command->add_option("--input", given->inputs, "NAME=VALUE: an input of the first scenario");
-  command->add_option("--against", given->against,
-                      "NAME=VALUE: an input of the second; the others are as in the first");
+  command->add_option(
+      "--against", given->against,
+      "NAME=VALUE: an input of the second; others that both have are as in the first");
   command->add_flag("--graceful", given->graceful, "the first is the graceful variant");
   command->add_flag("--against-graceful", given->against_graceful,
                     "the second is the graceful variant");

@@ -1,11 +1,15 @@
 // `lifeboat plan evaluate`: could we recover by this plan, now?
+#include <fcntl.h>
+
 #include <CLI/CLI.hpp>
-#include <filesystem>
+#include <algorithm>
 
 #include "app/commands/commands.h"
+#include "app/known_platform.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "backup/bundle.h"
+#include "base/descriptor.h"
 #include "base/temporary_folder.h"
 #include "evidence/review.h"
 #include "readiness/readiness.h"
@@ -15,27 +19,46 @@ namespace {
 
 using readiness::BundleState;
 
-// The platform file that a person edits, on this machine: --config, or the one in this folder.
-std::optional<platform::Platform> local_file(Program& program) {
-  std::error_code unknown;
-  if (program.options.config.empty() && !std::filesystem::exists("lifeboat.yaml", unknown)) {
-    return std::nullopt;
-  }
-  auto platform = program.platform_file();
-  if (!platform) return std::nullopt;
-  return *std::move(platform);
+// The platform file that a person edits, on this machine: --config, or the one in this folder. One
+// that cannot be read is an error: a recovery by it would have the same.
+Result<std::optional<platform::Platform>> local_file(Program& program) {
+  if (!names_platform_file(program)) return std::optional<platform::Platform>();
+  TRY(platform::Platform platform, program.platform_file());
+  return std::optional(std::move(platform));
+}
+
+// What a local file holds, nullopt when it cannot be read.
+std::optional<std::string> text_of(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.open()) return std::nullopt;
+  auto text = read_all(file.number());
+  if (!text) return std::nullopt;
+  return *std::move(text);
+}
+
+// Whether a backup made now would store these files, with these bytes, and no others.
+bool holds(const std::string& folder, const std::vector<std::string>& stored,
+           const backup::BundleFiles& local) {
+  return stored.size() == local.size() && std::ranges::all_of(stored, [&](const auto& name) {
+           const auto mine = local.find(name);
+           if (mine == local.end()) return false;
+           const auto text = text_of(mine->second);
+           return text && text == text_of(folder + "/" + name);
+         });
 }
 
 Result<BundleState> bundle_state(const Operation& op, Program& program, Recovery& recovery) {
   const auto bytes = from_hex(recovery.pins().bundle);
   const auto bundle = bytes ? Id::from(*bytes) : std::nullopt;
   if (!bundle) return BundleState::none;
-  const auto local = local_file(program);
+  TRY(const auto local, local_file(program));
   if (!local) return BundleState::no_file;
   TRY(const TemporaryFolder folder, TemporaryFolder::make("evaluate"));
-  TRY_DO(backup::unpack_bundle(op, recovery.repository(), *bundle, folder.path()));
-  const auto stored = program.read_platform(folder.path() + "/lifeboat.yaml");
-  return stored && stored->text == local->text ? BundleState::same : BundleState::differs;
+  TRY(const std::vector<std::string> stored,
+      backup::unpack_bundle(op, recovery.repository(), *bundle, folder.path()));
+  // A file of the closure that is gone has been changed too.
+  const auto files = program.bundle_files(*local);
+  return files && holds(folder.path(), stored, *files) ? BundleState::same : BundleState::differs;
 }
 
 std::vector<readiness::LocalCredential> credentials(Program& program, const Recovery& recovery) {
@@ -68,6 +91,10 @@ Result<readiness::Readiness> evaluated(const Operation& op, Program& program, Re
   RunWatch watch(program.terminal());
   recovery.learn(op);
   const run::EngineSetup setup = recovery.setup(watch);
+  const std::string& config = program.options.config;
+  program.terminal().say(
+      "the plan is that of " +
+      (config.empty() ? "recovery point " + recovery.point()->id.brief() : printable(config)));
   const run::Outlook outlook(recovery.outlook());
   TRY(const BundleState bundle, bundle_state(op, program, recovery));
   TRY(readiness::Lessons taught, lessons(op, recovery.repository()));

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "app/commands/commands.h"
+#include "app/known_platform.h"
 #include "app/scenario.h"
 #include "plan/generated_plan.h"
 #include "run/engine.h"
@@ -90,13 +91,15 @@ Result<void> assume_as_given(const Given& given, const plan::Plan& plan,
 // By type of step, else as given for all, else as learned, else as given for one: each outweighs
 // those before.
 Result<run::Learned> expected(const Operation& op, Program& program, const Given& given,
-                              const plan::Plan& plan) {
+                              KnownPlatform& known, const plan::Plan& plan) {
   run::Learned learned;
   const platform::Vocabulary vocabulary = program.vocabulary();
   const plan::StepTypes& types = *vocabulary.steps;
   if (given.from_runs) {
-    TRY(const Opened opened, program.open_repository(op));
-    learned = run::learn(op, *opened.repository, plan, types, "");
+    if (!known.opened) {
+      TRY(known.opened, program.open_repository(op));
+    }
+    learned = run::learn(op, *known.opened->repository, plan, types, "");
     TRY_DO(op.proceed());
   } else {
     for (const plan::StepNode& step : plan.steps) {
@@ -347,10 +350,11 @@ Result<int> simulate(const Operation& op, Program& program, const Given& given) 
                 "`lifeboat plan simulate PLAN`, or --generate N for one that is made up",
                 Error::Code::usage);
   }
-  TRY(const platform::Platform platform, program.platform_file());
+  TRY(KnownPlatform known, known_platform(op, program));
+  const platform::Platform& platform = known.platform;
   TRY(const Scenario scenario, read_scenario(op, platform, given.scenario));
   const plan::Plan& plan = scenario.plan;
-  TRY(run::Learned learned, expected(op, program, given, plan));
+  TRY(run::Learned learned, expected(op, program, given, known, plan));
   auto times = given.seed->count() > 0 ? drawn(plan, learned.steps, given.size.seed)
                                        : plan::times_of(plan, learned.steps, plan::Pace::usual);
   const Simulated what{plan,    learned.steps, std::move(times), platform.objectives.rto,

@@ -7,12 +7,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "app/commands/commands.h"
 #include "app/known_platform.h"
 #include "app/version.h"
+#include "app/written_page.h"
 #include "base/descriptor.h"
 #include "run/engine.h"
 #include "run/expectation.h"
@@ -26,29 +26,8 @@ constexpr std::uint64_t page_max_bytes = 64u << 20;
 
 struct Given {
   std::string plan, format = "md", out, check;
-  bool offline = false;
+  bool offline = false, graceful = false;
 };
-
-Error file_error(const std::string& path, int error) {
-  const auto kind = error == ENOENT                     ? Error::Kind::not_found
-                    : error == EACCES || error == EPERM ? Error::Kind::denied
-                                                        : Error::Kind::unavailable;
-  return {kind, fmt::format("{}: {}", printable(path), std::strerror(error)), "",
-          Error::Code::automatic};
-}
-
-// The page that was there stays until this one is whole.
-Result<void> write_page(const std::string& path, const std::string& text) {
-  const std::string draft = path + ".part";
-  const Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (file.open() && write_all(file.number(), as_bytes(text)) &&
-      ::rename(draft.c_str(), path.c_str()) == 0) {
-    return {};
-  }
-  const int error = errno;
-  ::unlink(draft.c_str());
-  return fail(file_error(path, error));
-}
 
 Result<std::string> read_page(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -68,9 +47,9 @@ Result<std::string> read_page(const std::string& path) {
   }
 }
 
-// The newest run of this plan that recovered, of those that times are learned from.
+// The newest run of this variant of the plan that recovered, of those that times are learned from.
 Result<std::optional<run::RunState>> newest_green(const Operation& op, repo::Repository& repository,
-                                                  const std::string& plan) {
+                                                  const std::string& plan, bool graceful) {
   const auto records = repository.runs();
   std::size_t left = run::runs_learned_from;
   for (auto record = records.rbegin(); record != records.rend() && left > 0; ++record) {
@@ -79,7 +58,8 @@ Result<std::optional<run::RunState>> newest_green(const Operation& op, repo::Rep
     --left;
     auto outcome = run::read_run(op, repository, record->run);
     // What cannot be read is told by `runs show`; a page can be made of an older one.
-    if (outcome && outcome->state.recovered()) return std::optional(std::move(outcome->state));
+    if (!outcome || !outcome->state.recovered()) continue;
+    if (outcome->state.pins.graceful == graceful) return std::optional(std::move(outcome->state));
   }
   return std::optional<run::RunState>();
 }
@@ -104,7 +84,7 @@ Result<Learned> learn(const Operation& op, Program& program, const Given& given,
   }
   repo::Repository& repository = *known.opened->repository;
   learned.expectations = run::learn(op, repository, plan, *vocabulary.steps, "").steps;
-  TRY(learned.green, newest_green(op, repository, plan.name));
+  TRY(learned.green, newest_green(op, repository, plan.name, given.graceful));
   return learned;
 }
 
@@ -117,16 +97,40 @@ Result<int> write_pages(Program& program, const Given& given, const runbook::Run
     fs::create_directories(given.out, error);
     if (error) return fail(file_error(given.out, error.value()));
   }
+  // Two variants of a plan are two pages.
+  const std::string suffix = given.graceful ? "-graceful" : "";
   for (const char* form : {"md", "html"}) {
     if (!both && given.format != form) continue;
     const std::string path =
-        folder ? (fs::path(given.out) / ("runbook-" + page.stamp.plan + "." + form)).string()
-               : given.out;
+        folder
+            ? (fs::path(given.out) / ("runbook-" + page.stamp.plan + suffix + "." + form)).string()
+            : given.out;
     TRY_DO(write_page(path, form == std::string_view("md") ? runbook::render_markdown(page)
                                                            : runbook::render_html(page)));
     program.terminal().say("wrote " + printable(path));
   }
   return 0;
+}
+
+plan::Manner manner_of(bool graceful) {
+  return graceful ? plan::Manner::graceful : plan::Manner::ungraceful;
+}
+
+// What a page is made of, but for what earlier runs tell. `plan` and `guards` outlive it.
+runbook::Ground ground_of(Program& program, const platform::Platform& platform,
+                          const plan::Plan& plan, plan::Manner manner) {
+  const platform::Vocabulary vocabulary = program.vocabulary();
+  runbook::Ground ground;
+  ground.plan = &plan;
+  ground.manner = manner;
+  ground.types = vocabulary.steps;
+  ground.guards = vocabulary.guards;
+  ground.sources = platform::source_values(platform);
+  ground.platform = platform.name;
+  ground.repository = program.repository_place().value_or(platform.repository);
+  ground.version = program_version;
+  ground.made = program.clock().wall();
+  return ground;
 }
 
 Result<int> make(const Operation& op, Program& program, const Given& given) {
@@ -135,18 +139,11 @@ Result<int> make(const Operation& op, Program& program, const Given& given) {
                 Error::Code::usage);
   }
   TRY(KnownPlatform known, known_platform(op, program));
-  const platform::Platform& platform = known.platform;
-  TRY(const plan::Plan* plan, find_plan(platform, given.plan));
-  TRY(const Learned learned, learn(op, program, given, known, *plan));
-  const platform::Vocabulary vocabulary = program.vocabulary();
-  runbook::Ground ground;
-  ground.plan = plan;
-  ground.types = vocabulary.steps;
-  ground.sources = platform::source_values(platform);
-  ground.platform = platform.name;
-  ground.repository = program.repository_place().value_or(platform.repository);
-  ground.version = program_version;
-  ground.made = program.clock().wall();
+  TRY(const plan::Plan* whole, find_plan(known.platform, given.plan));
+  const plan::Manner manner = manner_of(given.graceful);
+  TRY(const plan::Plan plan, runbook::variant_for_people(*whole, manner));
+  TRY(const Learned learned, learn(op, program, given, known, plan));
+  runbook::Ground ground = ground_of(program, known.platform, plan, manner);
   ground.expectations = learned.expectations;
   ground.green = learned.green ? &*learned.green : nullptr;
   const runbook::Runbook page = runbook::make_runbook(ground);
@@ -156,17 +153,26 @@ Result<int> make(const Operation& op, Program& program, const Given& given) {
   return 0;
 }
 
+Result<std::vector<std::string>> changes_since(Program& program, const platform::Platform& platform,
+                                               const runbook::Stamp& stamp) {
+  const auto found = platform.plans.find(stamp.plan);
+  if (found == platform.plans.end()) {
+    return std::vector<std::string>{"plan " + stamp.plan + ": no longer there"};
+  }
+  const plan::Manner manner = manner_of(stamp.variant == runbook::word(plan::Manner::graceful));
+  const auto plan = runbook::variant_for_people(found->second, manner);
+  if (!plan) {  // the page's variant is none any more
+    return std::vector<std::string>{
+        fmt::format("plan {}, {}: {}", stamp.plan, stamp.variant, plan.error().what)};
+  }
+  return runbook::compare(stamp, ground_of(program, platform, *plan, manner));
+}
+
 Result<int> check(const Operation& op, Program& program, const Given& given) {
   TRY(const std::string text, read_page(given.check));
   TRY(const runbook::Stamp stamp, runbook::read_stamp(text));
   TRY(const KnownPlatform known, known_platform(op, program));
-  const auto plan = known.platform.plans.find(stamp.plan);
-  std::vector<std::string> changes;
-  if (plan == known.platform.plans.end()) {
-    changes.push_back("plan " + stamp.plan + ": no longer there");
-  } else {
-    changes = runbook::compare(stamp, plan->second);
-  }
+  TRY(const std::vector<std::string> changes, changes_since(program, known.platform, stamp));
   Value document, rows{Value::List{}};
   Table table{.columns = {changes.empty() ? "VALID" : "STALE"}, .rows = {}};
   for (const std::string& change : changes) {
@@ -174,10 +180,12 @@ Result<int> check(const Operation& op, Program& program, const Given& given) {
     table.rows.push_back({printable(change)});
   }
   if (changes.empty()) {
-    table.rows.push_back(
-        {"the plan is as it was when the page was made, " + printable(stamp.made)});
+    table.rows.push_back({"the " + printable(stamp.variant) + " variant of plan " +
+                          printable(stamp.plan) + " is as it was when the page was made, " +
+                          printable(stamp.made)});
   }
-  document.set("plan", printable(stamp.plan)).set("valid", changes.empty());
+  document.set("plan", printable(stamp.plan)).set("variant", printable(stamp.variant));
+  document.set("valid", changes.empty());
   document.set("digest", printable(stamp.digest)).set("changes", std::move(rows));
   program.terminal().show("RunbookCheck", document, table);
   return changes.empty() ? 0 : exit_status(Error::Code::not_ready);
@@ -201,11 +209,16 @@ void add_runbook(CLI::App& root, Program& program) {
       ->add_flag("--offline", given->offline,
                  "without the repository: no times and no outputs of earlier runs")
       ->excludes(page);
+  command
+      ->add_flag("--graceful", given->graceful,
+                 "the variant of what still answers (default: it is lost)")
+      ->excludes(page);
   command->footer(
       "Without --config and ./lifeboat.yaml the plan comes out of the repository's newest "
       "bundle.\n\n"
       "Examples:\n  lifeboat runbook shop-lost --format both --out runbooks/\n"
       "  lifeboat runbook shop-lost --offline | less\n"
+      "  lifeboat runbook move --graceful --out move.md\n"
       "  lifeboat runbook --check runbooks/runbook-shop-lost.md");
   command->callback([&program, given] {
     program.chosen = [&program, given](const Operation& op) -> Result<int> {

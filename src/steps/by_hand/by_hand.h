@@ -10,6 +10,7 @@
 #include <string>
 
 #include "plan/by_hand.h"
+#include "plan/hand_lines.h"
 
 namespace lifeboat::steps::by_hand {
 
@@ -29,12 +30,6 @@ void file_check(const Value& config, plan::ByHand& hand);
 
 // What to do about each class of error of a step of this type.
 void troubles(plan::ByHand& hand);
-// "PGPASSWORD=... psql ... -d URL": for a statement to follow.
-std::string psql(const Value& config, plan::ByHand& hand);
-// A file of this step in the working folder, as a word.
-std::string work_file(const plan::ByHand& hand, const std::string& name);
-// `keep`s a text there and answers the file's word; `text` is a word.
-std::string kept(plan::ByHand& hand, const std::string& name, const std::string& text);
 // "/a/b": a path into a JSON file, for the function `value`.
 std::string pointer(const std::vector<std::string>& path);
 // One part of a URL's path, percent-encoded.

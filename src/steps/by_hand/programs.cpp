@@ -19,7 +19,9 @@ void export_line(ByHand& hand, std::string& block, const std::string& name,
     block += "  export " + name + "=" + word + "\n";
   } else {
     block += "  " + ByHand::remark("no shell can set the variable " + name) + "\n";
-    hand.note("The variable " + name + " has a name that no shell can set: use `env`.");
+    hand.note(plan::Prose("The variable ")
+                  .data(name)
+                  .add(" has a name that no shell can set: use `env`."));
   }
 }
 
@@ -56,24 +58,21 @@ std::string login_options(const Value& with, ByHand& hand) {
     } else if (field == "password") {
       options += " --password-file " + kept(hand, "password", hand.secret(value));
     } else {
-      hand.note("`" + field +
-                "` of the source is another one at the target: set it in a copy of the "
-                "platform file, and name that with --config.");
+      hand.note(plan::Prose("").data(field).add(
+          " of the source is another one at the target: set it in a copy of the "
+          "platform file, and name that with `--config`."));
     }
   }
   return options;
 }
 
-std::string git_program(const Value& config, ByHand& hand, const Value& repo) {
-  hand.needs("git");
-  const Value& user = config.has("user") ? config.at("user") : repo.at("user");
-  const Value& password = config.has("password") ? config.at("password") : repo.at("password");
-  if (password.is_null()) return "git";
-  // Git asks the shell, the shell has it from the environment.
-  return "GIT_LOGIN=" + (user.is_null() ? "git" : hand.word(user)) +
-         " GIT_PASSWORD=" + hand.secret(password) +
-         " git -c credential.helper='!f() { printf \"username=%s\\npassword=%s\\n\" \"$GIT_LOGIN\" "
-         "\"$GIT_PASSWORD\"; }; f'";
+// The snapshot that the recovery point has of a source, as a word: all steps take the same point.
+std::string snapshot_of(const Value& config, ByHand& hand) {
+  hand.needs("lifeboat");
+  hand.uses(HandTool::snapshot);
+  const std::string variable = hand.local("snapshot");
+  hand.run(variable + "=\"$(snapshot " + hand.word(config.at("source")) + ")\"");
+  return "\"$" + variable + "\"";
 }
 
 }  // namespace
@@ -88,7 +87,7 @@ void exec(const Value& config, ByHand& hand) {
   hand.expect(
       "Both programs end with exit status 0; `observe` ends with 1 while the effect is not there.");
   if (!members(config, "outputs").empty()) {
-    hand.expect("The outputs are in $work/" + hand.step() + ".json.");
+    hand.expect(plan::Prose("The outputs are in ").code("$work/" + hand.step() + ".json").add("."));
   }
   hand.assign_outputs([&](const plan::WantedOutput& wanted) {
     hand.uses(HandTool::value);
@@ -99,12 +98,9 @@ void exec(const Value& config, ByHand& hand) {
 
 void restore(const Value& config, ByHand& hand) {
   troubles(hand);
-  hand.needs("lifeboat");
-  const std::string source = hand.word(config.at("source"));
+  const std::string source = snapshot_of(config, hand);
   const std::string options = login_options(config.at("with"), hand);
   const std::string line = "lifeboat restore " + source + " --to " + hand.word(config.at("into"));
-  hand.run(ByHand::remark(
-      "the newest snapshot; of another recovery point: its id, see `lifeboat points`"));
   hand.run(line + options + (config.text("foreign") == "keep_aside" ? " --keep-aside" : ""));
   hand.check(line + options + " --dry-run");
   hand.expect("`verified: N/N checks`, both numbers the same, and exit status 0.");
@@ -112,25 +108,29 @@ void restore(const Value& config, ByHand& hand) {
       "Afterwards the dry run says that this snapshot was restored there, and changes nothing.");
   hand.assign_outputs([](const plan::WantedOutput&) { return std::string(); });
   hand.undo(
-      "A restore is irreversible; what was there before was kept aside only with --keep-aside: "
+      "A restore is irreversible; what was there before was kept aside only with `--keep-aside`: "
       "`lifeboat kept`.");
 }
 
 void compare(const Value& config, ByHand& hand) {
   troubles(hand);
-  hand.needs("lifeboat");
-  const std::string source = hand.word(config.at("source"));
-  const auto entry = hand.known(Value("${sources." + config.text("source") + "}"));
-  const std::string type = entry ? entry->text("type") : "";
-  const Value path = config.has("at") ? config.at("at") : entry ? entry->at("path") : Value();
-  if (type == "files" && !path.is_null()) {
+  const auto told = [&](const char* field) {
+    const auto value =
+        hand.known(Value("${sources." + config.text("source") + "." + field + " ?? ''}"));
+    return value && value->is(Value::Type::string) ? value->string() : std::string();
+  };
+  const std::string type = told("type");
+  const std::string path = type == "files" && !config.has("at") ? told("path") : "";
+  if (type == "files" && (config.has("at") || !path.empty())) {
     hand.needs("diff");
-    hand.run("lifeboat restore " + source + " --to " + work_file(hand, "point"));
-    hand.check("diff -r --no-dereference " + work_file(hand, "point") + " " + hand.word(path));
+    hand.run("lifeboat restore " + snapshot_of(config, hand) + " --to " + work_file(hand, "point"));
+    hand.check("diff -r --no-dereference " + work_file(hand, "point") + " " +
+               (config.has("at") ? hand.word(config.at("at")) : hand.text(path)));
     hand.expect("`diff` says nothing and ends with exit status 0.");
     return;
   }
-  hand.check("lifeboat ls " + source);
+  const std::string snapshot = snapshot_of(config, hand);
+  hand.check("lifeboat ls " + snapshot);
   hand.expect(
       "Every item of the list is in the live system, with the same size or number of rows.");
   hand.assign_outputs([](const plan::WantedOutput&) { return std::string(); });
@@ -143,7 +143,9 @@ void git_edit(const Value& config, ByHand& hand) {
   const Value place = repo.is(Value::Type::map)
                           ? (repo.has("url") ? repo.at("url") : repo.at("path"))
                           : config.at("repo");
-  const std::string git = git_program(config, hand, repo);
+  const Value& user = config.has("user") ? config.at("user") : repo.at("user");
+  const Value& password = config.has("password") ? config.at("password") : repo.at("password");
+  const std::string git = git_with_login(user, password, hand);
   const std::string clone = work_file(hand, "clone");
   const bool branch = config.has("branch");
   hand.run("rm -rf " + clone);

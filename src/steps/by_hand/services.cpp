@@ -91,15 +91,8 @@ struct Api {
 };
 
 Api api_of(const Value& config, ByHand& hand) {
-  hand.needs("curl");
-  hand.uses(HandTool::curl_login);
-  const std::string user = config.has("user") ? hand.word(config.at("user")) : "guest";
-  const std::string password =
-      config.has("password") ? hand.secret(config.at("password")) : std::string("guest");
-  const std::string login = kept(hand, "login", "\"$(curl_login " + user + " " + password + ")\"");
-  const std::string ca =
-      config.has("ca_file") ? " --cacert " + hand.word(config.at("ca_file")) : "";
-  return {"curl -sS" + ca + " --config " + login, hand.word(config.at("url"))};
+  const std::string curl = curl_with_login(config, hand);
+  return {curl, hand.word(config.at("url"))};
 }
 
 void put(const Api& api, ByHand& hand, const std::string& path, const std::string& body) {

@@ -31,7 +31,7 @@ constexpr std::array table = {
             "disk; run it again, it goes on.",
             "The login at the target or the key of the repository is refused: check user, password "
             "file and key.",
-            "The target holds other data: make sure that it is the right one, then --keep-aside; "
+            "The target holds other data: make sure that it is the right one, then `--keep-aside`; "
             "or name an empty one.",
             "The target is of another kind, or a newer version is needed: read the message; "
             "`lifeboat snapshots` lists what there is.",
@@ -44,9 +44,11 @@ constexpr std::array table = {
             "Stop: what is stored does not prove itself. `lifeboat check --read-data`."},
     Trouble{
         "sql", "The server does not answer: `pg_isready`, its log, host and port of the URL.",
-        "The login, or a right of the user, is refused: check password and pg_hba.conf, or connect "
+        "The login, or a right of the user, is refused: check password and `pg_hba.conf`, or "
+        "connect "
         "as a superuser.",
-        "An object is there already, or a lock is held: look into pg_stat_activity and pg_locks.",
+        "An object is there already, or a lock is held: look into `pg_stat_activity` and "
+        "`pg_locks`.",
         "A statement does not fit this database: is it the right one, and was it restored before?",
         "The server reports damaged data: stop it, restore into a new one."},
     Trouble{"postgres-roles",
@@ -55,19 +57,21 @@ constexpr std::array table = {
             "Another session changes the same role: wait, then run it again.",
             "A name or a group is not there: restore the databases with their roles first.",
             "The server reports damaged data: stop it, restore into a new one."},
-    Trouble{"rabbitmq-users",
-            "The management API does not answer: is the plugin rabbitmq_management on, is the port "
-            "that of the URL?",
-            "401 or 403: the user is no administrator, or its password is another one.",
-            "The broker refuses a change while a node is away: bring the cluster together first.",
-            "404 or 400: the virtual host is not there (restore the broker first), or a tag is "
-            "unknown.",
-            "The broker does not start from its data: make a new one and restore it."},
+    Trouble{
+        "rabbitmq-users",
+        "The management API does not answer: is the plugin `rabbitmq_management` on, is the port "
+        "that of the URL?",
+        "401 or 403: the user is no administrator, or its password is another one.",
+        "The broker refuses a change while a node is away: bring the cluster together first.",
+        "404 or 400: the virtual host is not there (restore the broker first), or a tag is "
+        "unknown.",
+        "The broker does not start from its data: make a new one and restore it."},
     Trouble{
         "git-edit",
         "The repository cannot be reached: look at host, path and network, then clone again.",
         "The login or the push is refused: check user, token and the protection of the branch.",
-        "The push was rejected because somebody else pushed: clone and edit again, never --force.",
+        "The push was rejected because somebody else pushed: clone and edit again, never "
+        "`--force`.",
         "A file or a key is not there: look into the clone; the layout has changed since the plan "
         "was written.",
         "`git fsck` reports damage: restore the repository again."},
@@ -76,7 +80,7 @@ constexpr std::array table = {
         "Nothing answers: is the service up, does the port listen, does the name resolve?",
         "401 or 403: check user, password and headers.",
         "409: what the request makes is there already: look at it, delete it where that is right.",
-        "Another status or body than expected: read the answer in $work, and the service's log.",
+        "Another status or body than expected: read the answer in `$work`, and the service's log.",
         "The answer breaks off or is not what its type says: look at proxies between here and "
         "there."},
     Trouble{"notify", "The server does not answer: try another way to reach these people.",

@@ -8,24 +8,6 @@
 
 namespace lifeboat::steps::by_hand {
 
-std::string psql(const Value& config, plan::ByHand& hand) {
-  hand.needs("psql");
-  std::string line;
-  if (!config.at("password").is_null())
-    line = "PGPASSWORD=" + hand.secret(config.at("password")) + " ";
-  return line + "psql -X -q -A -t -v ON_ERROR_STOP=1 -d " + hand.word(config.at("url"));
-}
-
-std::string work_file(const plan::ByHand& hand, const std::string& name) {
-  return "\"$work\"/" + hand.text(hand.step() + "." + name);
-}
-
-std::string kept(plan::ByHand& hand, const std::string& name, const std::string& text) {
-  hand.uses(plan::HandTool::keep);
-  hand.run("keep " + hand.text(hand.step() + "." + name) + " " + text);
-  return work_file(hand, name);
-}
-
 std::string pointer(const std::vector<std::string>& path) {
   std::string text;
   for (const std::string& key : path) {
