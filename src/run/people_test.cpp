@@ -187,6 +187,30 @@ TEST(Gate, AnApprovalThatIsTooOldDoesNotCount) {
   EXPECT_TRUE(engine.resume()->state.recovered());
 }
 
+// Found by the simulator: seed 12728.
+TEST(Gate, WhatHadBegunWhenSomebodyDeclinedWasApprovedAllTheSame) {
+  FakeEngine engine(9);
+  engine.hire("alice");
+  engine.heartbeat_period = {};
+  ASSERT_TRUE(engine.begin(gated_plan()));
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  engine.world.set_hook("dns", [&](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb == "apply") engine.reaper.kill_at(0, false);
+    return {};
+  });
+  ASSERT_TRUE(engine.resume()->halted);
+  engine.world.set_hook("dns", {});
+  engine.reaper.revive();
+  const auto seen = engine.repository();
+  auto no = request("decline", "dns", "alice");
+  no.subject = subject_of(read_run(engine.op(), *seen, "run-1")->state, "dns");
+  ASSERT_TRUE(engine.ask(no));
+  EXPECT_EQ(phase(engine.resume(), "dns"), plan::StepPhase::failed);
+  const auto end = engine.resume();
+  ASSERT_TRUE(end) << end.error().what;
+  EXPECT_TRUE(end->state.recovered()) << last_line(make_report(*end));
+}
+
 TEST(Gate, ADeclinedStepFailsWithThePersonsWords) {
   FakeEngine engine(8);
   engine.hire("alice");

@@ -79,7 +79,10 @@ void on_observed(StepState& step, const Event& event) {
 }
 
 void on_intent(StepState& step, const Event& event) {
-  if (!step.intent_open) step.intent_since = event.time;
+  if (!step.intent_open) {
+    step.intent_since = event.time;
+    step.begun_by = step.approvals;
+  }
   step.intent_open = true;
 }
 

@@ -97,6 +97,7 @@ struct StepState {
   std::string skipped_for;              // the step whose output it would have needed
   std::string skipped_by, skip_reason;  // by a person
   std::vector<Approval> approvals;
+  std::vector<Approval> begun_by;      // those with which the open intent was announced
   WallTime awaits;                     // since when it only waits for people; 0 = it does not
   std::chrono::nanoseconds awaited{};  // what that took, all in all
   WallTime started;                    // of the attempt that is on

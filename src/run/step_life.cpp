@@ -57,8 +57,9 @@ void StepLife::begin_attempt() {
 
 Result<void> StepLife::live(const Operation& op) {
   if (node_.approve) {
-    const StepState step = ledger_.step(node_.name);
-    // A change that has begun was approved when it was announced.
+    StepState step = ledger_.step(node_.name);
+    // A change that has begun was approved when it was announced, whatever was said since.
+    if (step.intent_open) step.approvals = step.begun_by;
     const WallTime then = step.intent_open ? step.intent_since : around_.clock->wall();
     gate_ = approval_check(node_, step, then);
   }

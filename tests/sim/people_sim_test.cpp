@@ -80,6 +80,7 @@ class Story {
   bool live() {
     const bool begun = engine.store.objects().contains("runs/run-1/0000000000000000");
     const auto outcome = begun ? engine.resume() : engine.begin(plan_);
+    said_ = !outcome ? outcome.error().what : outcome->halted ? outcome->halted->what : "";
     if (!outcome && !engine.reaper.dead() && outcome.error().what.empty()) {
       ADD_FAILURE() << "a driver ended without a word";
     }
@@ -111,7 +112,7 @@ class Story {
       if (live()) return;
       agree();
     }
-    ADD_FAILURE() << "not done after " << lives_max << " lives";
+    ADD_FAILURE() << "not done after " << lives_max << " lives\n" << how_it_stands();
   }
 
   FakeEngine engine;
@@ -121,6 +122,22 @@ class Story {
     const auto seen = engine.repository();
     TRY(auto outcome, read_run(engine.op(), *seen, "run-1"));
     return std::move(outcome.state);
+  }
+
+  std::string how_it_stands() {
+    const auto now = state();
+    if (!now) return now.error().what;
+    std::string text;
+    for (const plan::StepNode& node : plan_.steps) {
+      const StepState& step = now->step(node.name);
+      text += node.name + ": " + std::string(plan::phase_name(step.phase)) + ", " +
+              std::to_string(step.checks.size()) + " checks" + (step.doubtful ? ", doubtful" : "") +
+              (step.undo_wanted ? ", undo wanted" : "") +
+              (step.error ? ", " + step.error->what : "") + "\n";
+    }
+    return text + (now->paused ? "paused\n" : "") + (now->going_back ? "going back\n" : "") +
+           (now->cancelled ? "cancelled\n" : "") + said_ + "\n" +
+           (now->end ? now->end->outcome : "no end");
   }
 
   bool may_be_applied(const plan::StepNode& node) {
@@ -167,6 +184,7 @@ class Story {
 
   const plan::Plan plan_;
   SeededRandom random_;
+  std::string said_;  // by the last driver that did not end its run
 };
 
 std::map<std::string, std::string> undisturbed(std::uint64_t seed, plan::Plan plan) {
