@@ -105,7 +105,8 @@ std::vector<Sealed> sealed_in(const std::vector<journal::Event>& events) {
 bool lacks_evidence(const std::vector<journal::Event>& events) {
   bool lacks = false;
   for (const journal::Event& event : events) {
-    if (event.kind == "run.end") lacks = true;
+    // One that gave way to another run has nothing to show.
+    if (event.kind == "run.end") lacks = event.facts.text("outcome") != "withdrawn";
     if (event.kind == "driver.joined" || event.kind == sealed_event) lacks = false;
   }
   return lacks;
@@ -118,7 +119,7 @@ Result<std::optional<Sealed>> seal_run(const Operation& op, repo::Repository& re
     TRY(const auto journal, journal::Journal::open(op, repository, run, maker.driver));
     const auto events = journal->events();
     TRY(const auto state, run::replay(events));
-    if (!state.end) return std::optional<Sealed>();
+    if (!state.end || state.withdrawn()) return std::optional<Sealed>();
     if (!lacks_evidence(events)) return std::optional(sealed_in(events).back());
     TRY(const Account account, account_of(op, repository, *journal, maker));
     const Files files = files_of(account, repository);

@@ -56,7 +56,8 @@ struct Sealed {
 };
 
 // Evidence of the last end of the run; made, and durable with its event, unless it is there.
-// nullopt: the run has not ended, or somebody goes on with it at this moment.
+// nullopt: the run has not ended, or gave way to another one, or somebody goes on with it at this
+// moment.
 // Errors: not_found (no such run); corrupt (its journal); unavailable, denied (the store).
 Result<std::optional<Sealed>> seal_run(const Operation& op, repo::Repository& repository,
                                        const std::string& run, const Maker& maker);

@@ -7,6 +7,7 @@
 #include "evidence/findings.h"
 #include "evidence/verify.h"
 #include "plan/guard_fixture.h"
+#include "run/events.h"
 #include "run/fake_engine.h"
 #include "run/report.h"
 #include "schema/json.h"
@@ -73,6 +74,11 @@ TEST_F(Evidence, HoldsNoSecretThatTheRunMade) {
   for (const auto& [name, bytes] : files(**seal())) {
     EXPECT_THAT(std::string(as_text(bytes)), Not(HasSubstr(made))) << name;
   }
+}
+
+TEST_F(Evidence, OneThatGaveWayToAnotherRunHasNothingToShow) {
+  EXPECT_TRUE(lacks_evidence({run::event::run_end({"cancelled", engine_.clock.wall(), {}})}));
+  EXPECT_FALSE(lacks_evidence({run::event::run_end({"withdrawn", engine_.clock.wall(), {}})}));
 }
 
 TEST_F(Evidence, IsMadeOnceForEachEndAndNotBefore) {

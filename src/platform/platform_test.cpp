@@ -147,6 +147,13 @@ INSTANTIATE_TEST_SUITE_P(
             "(write {env: NAME}, {file: PATH}, {exec: [PROGRAM, ...]} or a ${reference})"},
         Bad{with(two_sources + "groups: { g: { sources: [a, b] } }\n"),
             "f:4:14: groups.g: 'max_skew' is missing (how far apart their moments may lie)"},
+        // H13: nothing in the file begins a recovery by itself, so no probe can by mistake.
+        Bad{with("probes: { page: { http: x } }\n"),
+            "f:3:1: 'probes' is not in this version (the word is kept for a later version of "
+            "Lifeboat; remove it)"},
+        Bad{with("incidents: { lost: { recover: lost } }\n"),
+            "f:3:1: 'incidents' is not in this version (the word is kept for a later version of "
+            "Lifeboat; remove it)"},
         Bad{with(two_sources + "groups: { g: { sources: [a, c], max_skew: 2s } }\n"),
             "f:4:29: groups.g.sources: there is no source 'c' (known: a, b)"},
         Bad{with(two_sources + "groups: { g: { sources: [a], max_skew: 2s } }\n"),

@@ -75,9 +75,8 @@ Result<bool> is_driven(const Operation& op, const Ground& ground, const run::Run
 
 // Who came second to the same recovery gave way before the first step.
 bool was_withdrawn(const run::RunState& state) {
-  if (!state.end) return false;
-  if (state.end->outcome == "withdrawn") return true;
-  return state.end->outcome == "cancelled" &&
+  if (state.withdrawn()) return true;
+  return state.end && state.end->outcome == "cancelled" &&
          std::ranges::all_of(state.steps,
                              [](const auto& entry) { return entry.second.attempts == 0; });
 }
