@@ -214,7 +214,7 @@ TEST_F(ReviewOfARun, AnAlteredRecordHasNoEffectAndIsSaid) {
 
 TEST_F(ReviewOfARun, ADayIsOverAtItsEnd) {
   ASSERT_TRUE(say(finding("x")));
-  const Finding& made = review().findings.back();
+  const Finding made = review().findings.back();
   EXPECT_FALSE(made.overdue(*parse_rfc3339("2026-12-31T23:00:00Z")));
   EXPECT_TRUE(made.overdue(*parse_rfc3339("2027-01-01T00:00:00Z")));
 }
