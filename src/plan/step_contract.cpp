@@ -20,34 +20,19 @@ constexpr std::chrono::nanoseconds end_of_time = std::chrono::nanoseconds::max()
 // How long whoever takes over is let wait for a lock that the paused one holds.
 constexpr std::chrono::nanoseconds longest_wait = std::chrono::seconds(1);
 
-// A clock on which the deadline of an operation passes at the Nth look: the operation is cut in its
-// middle, at a place of its own choosing, without a second thread.
-class CutClock final : public Clock {
+// A clock that counts how often an operation looks at it, from 0. What a look brings about is the
+// check's: the operation can be cut (its deadline has passed all at once) or stand still in its
+// middle, at a place of its own choosing, without a second thread or process.
+class WatchedClock final : public Clock {
  public:
-  CutClock(const Clock& real, std::uint64_t looks) : real_(real), looks_(looks) {}
+  // Answers the time that this look shows; nullopt: the real one.
+  using Look = std::function<std::optional<std::chrono::nanoseconds>(std::uint64_t number)>;
+  explicit WatchedClock(const Clock& real, Look look = {}) : real_(real), look_(std::move(look)) {}
   WallTime wall() const override { return real_.wall(); }
   std::chrono::nanoseconds boot() const override {
-    return ++seen_ > looks_ ? end_of_time : real_.boot();
-  }
-  void pause(std::chrono::nanoseconds time, bool (*stop)(const void*),
-             const void* context) const override {
-    real_.pause(time, stop, context);
-  }
-
- private:
-  const Clock& real_;
-  const std::uint64_t looks_;
-  mutable std::atomic<std::uint64_t> seen_ = 0;
-};
-
-// How often an undisturbed apply looks at the clock.
-class CountingClock final : public Clock {
- public:
-  explicit CountingClock(const Clock& real) : real_(real) {}
-  WallTime wall() const override { return real_.wall(); }
-  std::chrono::nanoseconds boot() const override {
-    ++seen_;
-    return real_.boot();
+    const std::uint64_t number = seen_++;
+    const auto shown = look_ ? look_(number) : std::nullopt;
+    return shown ? *shown : real_.boot();
   }
   void pause(std::chrono::nanoseconds time, bool (*stop)(const void*),
              const void* context) const override {
@@ -57,6 +42,7 @@ class CountingClock final : public Clock {
 
  private:
   const Clock& real_;
+  const Look look_;
   mutable std::atomic<std::uint64_t> seen_ = 0;
 };
 
@@ -88,30 +74,6 @@ class ReplacedContext final : public StepContext {
  private:
   StepContext& shared_;
   const std::uint64_t generation_;
-};
-
-// A clock at whose Nth look the whole operation stands still while `meanwhile` happens: a paused
-// process, without a second one.
-class PausingClock final : public Clock {
- public:
-  PausingClock(const Clock& real, std::uint64_t looks, std::function<void()> meanwhile)
-      : real_(real), looks_(looks), meanwhile_(std::move(meanwhile)) {}
-  WallTime wall() const override { return real_.wall(); }
-  std::chrono::nanoseconds boot() const override {
-    if (seen_++ == looks_) meanwhile_();
-    return real_.boot();
-  }
-  void pause(std::chrono::nanoseconds time, bool (*stop)(const void*),
-             const void* context) const override {
-    real_.pause(time, stop, context);
-  }
-  bool reached() const { return seen_ > looks_; }
-
- private:
-  const Clock& real_;
-  const std::uint64_t looks_;
-  const std::function<void()> meanwhile_;
-  mutable std::atomic<std::uint64_t> seen_ = 0;
 };
 
 // One world under examination: its step, its configuration, what was wrong.
@@ -195,13 +157,15 @@ class Exam {
       world_->alter();
       left = world_->digest();
     };
-    const PausingClock clock(
-        *op_.clock, looks.value_or(0), looks ? std::function<void()>(meanwhile) : [] {});
+    const WatchedClock clock(*op_.clock, [&](std::uint64_t look) {
+      if (looks && look == *looks) meanwhile();
+      return std::optional<std::chrono::nanoseconds>();
+    });
     Operation slow = op_.within(longest_wait * 10);
     slow.clock = &clock;
     if (!looks) meanwhile();
     const auto applied = (*paused)->apply(slow);
-    if (looks && !clock.reached()) return;
+    if (looks && clock.seen() <= *looks) return;
     if (successor) {
       holds(world_->digest() == left, "a driver that was replaced changed the target " + when +
                                           (applied ? "" : ": " + applied.error().what));
@@ -359,7 +323,7 @@ std::vector<std::uint64_t> moments_of_apply(const MakeStepWorld& make_world,
   Exam exam(make_world, violations);
   if (!exam.ready()) return {};
   exam.observed("before an apply that is counted");
-  const CountingClock clock(*exam.op().clock);
+  const WatchedClock clock(*exam.op().clock);
   Operation counted = exam.op();
   counted.clock = &clock;
   counted.deadline = end_of_time;
@@ -382,7 +346,9 @@ Violations killed_within_apply(const MakeStepWorld& make_world) {
     Exam exam(make_world, violations);
     if (!exam.ready()) return violations;
     exam.observed(when);
-    const CutClock clock(*exam.op().clock, looks);
+    const WatchedClock clock(*exam.op().clock, [looks](std::uint64_t look) {
+      return look < looks ? std::nullopt : std::optional(end_of_time);
+    });
     Operation cut = exam.op();
     cut.clock = &clock;
     cut.deadline = end_of_time - std::chrono::nanoseconds(1);

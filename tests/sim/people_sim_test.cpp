@@ -11,21 +11,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "run/fake_engine.h"
 #include "run/report.h"
+#include "seeds.h"
 
 namespace lifeboat::run {
 namespace {
 
 constexpr int lives_max = 60;
 const std::vector<std::string> all_people = {"alice", "bob", "carol"};
-
-std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
-}
 
 // Steps after random earlier ones; a third of them gated; some make secrets, some are fenced.
 plan::Plan random_plan(SeededRandom& random) {
@@ -205,17 +199,7 @@ void one_story(std::uint64_t seed) {
   EXPECT_THAT(story.engine.world.violations(), testing::IsEmpty());
 }
 
-TEST(PeopleSim, WhateverPeopleAskAndWhoeverDiesTheRunEndsAsAgreed) {
-  const std::uint64_t only = from_environment("LIFEBOAT_SEED", 0);
-  const std::uint64_t usual = std::getenv("LIFEBOAT_LONG") != nullptr ? 20'000 : 200;
-  const std::uint64_t count = from_environment("LIFEBOAT_SEEDS", usual);
-  const std::uint64_t first = only != 0 ? only : 1, last = only != 0 ? only : count;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    SCOPED_TRACE("LIFEBOAT_SEED=" + std::to_string(seed));
-    one_story(seed);
-    if (HasFailure()) return;
-  }
-}
+TEST(PeopleSim, WhateverPeopleAskAndWhoeverDiesTheRunEndsAsAgreed) { each_seed(200, one_story); }
 
 }  // namespace
 }  // namespace lifeboat::run

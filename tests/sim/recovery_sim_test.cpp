@@ -11,11 +11,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <set>
 
 #include "run/fake_engine.h"
 #include "run/report.h"
+#include "seeds.h"
 
 namespace lifeboat::run {
 namespace {
@@ -120,11 +120,6 @@ std::map<std::string, std::string> undisturbed(std::uint64_t seed, const plan::P
   return picture(recovery.engine.world);
 }
 
-std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
-}
-
 TEST(RecoverySim, H1KilledAtEverySingleChangeItEndsTheSame) {
   const auto expected = undisturbed(1, small_plan());
   std::uint64_t killed = 0;
@@ -182,17 +177,7 @@ void random_life(std::uint64_t seed) {
   recovery.expect_like(expected);
 }
 
-TEST(RecoverySim, RandomWorldsEndAsIfNobodyHadDied) {
-  const std::uint64_t only = from_environment("LIFEBOAT_SEED", 0);
-  const std::uint64_t usual = std::getenv("LIFEBOAT_LONG") != nullptr ? 20'000 : 300;
-  const std::uint64_t count = from_environment("LIFEBOAT_SEEDS", usual);
-  const std::uint64_t first = only != 0 ? only : 1, last = only != 0 ? only : count;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    SCOPED_TRACE("LIFEBOAT_SEED=" + std::to_string(seed));
-    random_life(seed);
-    if (HasFailure()) return;
-  }
-}
+TEST(RecoverySim, RandomWorldsEndAsIfNobodyHadDied) { each_seed(300, random_life); }
 
 // The simulation must be able to fail: a step type that forgets its marker is caught.
 TEST(RecoverySim, AStepThatDoesNotKnowItsOwnWorkIsCaught) {

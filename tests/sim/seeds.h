@@ -1,0 +1,35 @@
+// tests/sim/seeds.h - Which seeds a simulation runs, as the environment says.
+//
+// LIFEBOAT_SEED=N: that one alone, to see a failure again; LIFEBOAT_SEEDS=N: 1 to N; LIFEBOAT_LONG:
+// 1 to 20,000. It stops at the first seed that fails, and says which.
+// Threads: one.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+namespace lifeboat::run {
+
+inline std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
+}
+
+// `usual`: how many, when the environment says nothing.
+inline void each_seed(std::uint64_t usual, const std::function<void(std::uint64_t seed)>& story) {
+  const std::uint64_t only = from_environment("LIFEBOAT_SEED", 0);
+  const std::uint64_t many = std::getenv("LIFEBOAT_LONG") != nullptr ? 20'000 : usual;
+  const std::uint64_t count = from_environment("LIFEBOAT_SEEDS", many);
+  const std::uint64_t first = only != 0 ? only : 1, last = only != 0 ? only : count;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    SCOPED_TRACE("LIFEBOAT_SEED=" + std::to_string(seed));
+    story(seed);
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace lifeboat::run
