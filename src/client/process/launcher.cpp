@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,11 +17,11 @@
 #include <set>
 #include <thread>
 
-#include "base/temporary_folder.h"
 #include "client/process/descriptor.h"
 #include "client/process/lease.h"
 #include "client/process/masker.h"
 #include "client/process/process_tree.h"
+#include "client/process/spawn_self.h"
 #include "client/process/spec.h"
 
 namespace lifeboat {
@@ -96,38 +95,15 @@ Result<Connections> make_connections() {
 
 Result<pid_t> spawn_supervisor(const std::string& self, const std::string& owner,
                                const Connections& pipes, const Descriptor& spec, int lease) {
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&files);
-  posix_spawnattr_init(&attributes);
-  int number = 0;
-  for (const Descriptor* one : {&pipes.input.read, &pipes.output.write, &pipes.errors.write, &spec,
-                                &pipes.death.read, &pipes.report.write}) {
-    posix_spawn_file_actions_adddup2(&files, one->number(), number++);
-  }
-  posix_spawn_file_actions_adddup2(&files, lease, number++);
-  posix_spawn_file_actions_addclosefrom_np(&files, number);
-  sigset_t every, none;
-  sigfillset(&every);
-  sigemptyset(&none);
-  posix_spawnattr_setsigdefault(&attributes, &every);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  std::string program = self, word = "supervise";
-  std::string variable = std::string(process::owner_variable) + "=" + owner;
-  std::array<char*, 3> argv{program.data(), word.data(), nullptr};
-  std::string temporary = "TMPDIR=" + TemporaryFolder::disk_folder();
-  std::array<char*, 3> env{variable.data(), temporary.data(), nullptr};
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, self.c_str(), &files, &attributes, argv.data(), env.data());
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    return fail(Error::Kind::unavailable,
-                "cannot start the supervisor " + self + ": " + process::errno_text(error));
-  }
-  return pid;
+  const auto pid = process::spawn_self(
+      {.self = self,
+       .word = "supervise",
+       .descriptors = {pipes.input.read.number(), pipes.output.write.number(),
+                       pipes.errors.write.number(), spec.number(), pipes.death.read.number(),
+                       pipes.report.write.number(), lease},
+       .environment = {std::string(process::owner_variable) + "=" + owner}});
+  if (!pid) return fail(pid.error().kind, "cannot start the supervisor " + pid.error().what);
+  return *pid;
 }
 
 // One running tree: its streams, and a thread that reads stderr and the supervisor's report.

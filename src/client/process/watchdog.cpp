@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,9 +15,9 @@
 #include <thread>
 
 #include "base/mutex.h"
-#include "base/temporary_folder.h"
 #include "client/process/descriptor.h"
 #include "client/process/hold_order.h"
+#include "client/process/spawn_self.h"
 
 namespace lifeboat {
 namespace {
@@ -37,36 +36,20 @@ std::string new_owner() {
 
 Result<pid_t> spawn_watchdog(const std::string& self, const Descriptor& order,
                              const Descriptor& release, const Descriptor& answers) {
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&files);
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&files, order.number(), process::order_descriptor);
-  posix_spawn_file_actions_adddup2(&files, release.number(), process::release_descriptor);
-  posix_spawn_file_actions_adddup2(&files, answers.number(), process::answer_descriptor);
-  posix_spawn_file_actions_addclosefrom_np(&files, process::answer_descriptor + 1);
-  sigset_t every, none;
-  sigfillset(&every);
-  sigemptyset(&none);
-  posix_spawnattr_setsigdefault(&attributes, &every);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  std::string program = self, word = "watchdog";
-  std::array<char*, 3> argv{program.data(), word.data(), nullptr};
+  const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null.open()) {
+    return fail(Error::Kind::unavailable,
+                "cannot start the watchdog: /dev/null: " + process::errno_text(errno));
+  }
   const char* path = std::getenv("PATH");
-  std::string places = std::string("PATH=") + (path == nullptr ? "/usr/bin:/bin" : path);
-  std::string temporary = "TMPDIR=" + TemporaryFolder::disk_folder();
-  std::array<char*, 3> env{places.data(), temporary.data(), nullptr};
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, self.c_str(), &files, &attributes, argv.data(), env.data());
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  if (error == 0) return pid;
-  return fail(Error::Kind::unavailable,
-              "cannot start the watchdog " + self + ": " + process::errno_text(error));
+  const auto pid = process::spawn_self(
+      {.self = self,
+       .word = "watchdog",
+       .descriptors = {null.number(), null.number(), process::inherited, order.number(),
+                       release.number(), answers.number()},
+       .environment = {std::string("PATH=") + (path == nullptr ? "/usr/bin:/bin" : path)}});
+  if (!pid) return fail(pid.error().kind, "cannot start the watchdog " + pid.error().what);
+  return *pid;
 }
 
 class ProcessWatchdog final : public Watchdog {
