@@ -23,14 +23,14 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 
 class Tally:
     def __init__(self):
-        self.passed, self.failed, self.names = 0, 0, []
+        self.passed, self.failed, self.failures = 0, 0, []
 
     def add(self, name, ok, said=""):
         if ok:
             self.passed += 1
             return
         self.failed += 1
-        self.names.append(name)
+        self.failures.append((name, said))
         print(f"FAILED {name}\n{indent(said)}", flush=True)
 
 
@@ -110,12 +110,10 @@ def shell_cases(tally, script, wrap=(), limit_s=3000):
         tally.add(f"{script} (ended with {status}, no count)", False, said)
         return
     tally.passed += int(counted[-1][0])
-    for name in re.findall(r"^FAILED (.*)$", said, re.M):
-        tally.add(f"{script}: {name}", False, "")
-    if status != 0:
-        print(indent(said, 400))
-        if counted[-1][1] == "0":
-            tally.add(f"{script} ended with {status} after its cases", False, "")
+    for name, why in re.findall(r"^FAILED (.*)\n((?: {4}.*\n)*)", said, re.M):
+        tally.add(f"{script}: {name}", False, why)
+    if status != 0 and counted[-1][1] == "0":
+        tally.add(f"{script} ended with {status} after its cases", False, said)
     elif int(counted[-1][0]) == 0:
         tally.add(f"{script} ran no case", False, said)
 
@@ -272,7 +270,10 @@ def main(words):
         STAGES[word](tally)
         print(f"   {tally.passed - before} passed, {time.monotonic() - began:.0f} s", flush=True)
     if tally.failed:
-        print("Failed:\n" + "\n".join("  " + name for name in tally.names))
+        print("Failed:")  # once more with its last words: whoever sees only the end sees why
+        for name, said in tally.failures:
+            last_words = "\n".join(said.splitlines()[-8:])
+            print(f"  {name}\n{indent(last_words)}")
     print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
     return 1 if tally.failed or tally.passed == 0 else 0
 
