@@ -51,6 +51,12 @@ point_of() {
     sed 's/^after child/during/; s/^after journal/after/' | grep .
 }
 
+# its_end PLACE: what was said, and by what was restored
+its_end() {
+  cat "$1/said" "$1/complaints"
+  tail -n 20 "$1"/target/{backend,frontend}/*.log
+}
+
 # chain_of_deaths FAULT GROW: one recovery in many lives; appends to SCRATCH/points
 chain_of_deaths() {
   local fault=$1 grow=$2 number=1 status lives=0 place point
@@ -72,10 +78,7 @@ chain_of_deaths() {
     fi
     words=(recover --resume latest)
   done
-  ((status == 0)) || complain "ended with $status: $(
-    cat "$place/said" "$place/complaints"
-    tail -n 20 "$place"/target/{backend,frontend}/*.log
-  )"
+  ((status == 0)) || complain "ended with $status: $(its_end "$place")"
   printf '%d lives\n' "$((lives + 1))" >>"$SCRATCH/lives"
   ((lives > 0))
   expect "checks" "$(<"$SCRATCH/checks")" "$(recovered "$place/said")"
@@ -135,9 +138,7 @@ recovery_in_moments() {
     ((++lives < lives_max)) || complain "no end after $lives lives"
     [[ $with_passphrase ]] && with_passphrase='' || with_passphrase=yes
   done
-  ((status == 0)) || complain "ended with $status after $moments moments: $(
-    cat "$place/said" "$place/complaints"
-  )"
+  ((status == 0)) || complain "ended with $status after $moments moments: $(its_end "$place")"
   expect "checks" "$(<"$SCRATCH/checks")" "$(recovered "$place/said")"
   end_platform "$place"
 }

@@ -18,6 +18,7 @@ constexpr std::string_view users_prefix = "lifeboat-users-";
 constexpr auto look_every = std::chrono::milliseconds(200);
 constexpr auto starts_by_itself = std::chrono::seconds(2);
 constexpr auto start_patience = std::chrono::seconds(30);
+constexpr auto serve_patience = std::chrono::seconds(10);
 constexpr std::size_t answer_limit_bytes = 64u << 20;
 constexpr const char* plugin_hint =
     "switch the management plugin on (rabbitmq-plugins enable rabbitmq_management) and give the "
@@ -137,8 +138,10 @@ Error Broker::no_answer(const Operation& op, Error error) {
   return error;
 }
 
-Result<Value> Broker::call(const Operation& op, const ApiCall& call) {
+Result<Value> Broker::call(const Operation& op, const ApiCall& call,
+                           std::chrono::nanoseconds timeout) {
   HttpRequest request;
+  request.timeout = timeout;
   request.method = call.method;
   request.url = login_.url + call.path;
   request.user = login_.user;
@@ -282,7 +285,49 @@ Result<LiveBroker> Broker::read(const Operation& op) {
   return live;
 }
 
+// The plain declaration is served by a process that ends with our connection. Cut off there, a
+// quorum queue never gets a leader (it takes no message, and to declare it again changes nothing),
+// and a stream breaks every listing of queues, in 3.10 at least. What is imported as a definition
+// is made by a process of the broker's own. But that does not tell why a queue was refused: false,
+// and the plain declaration will.
+Result<bool> Broker::import_queue(const Operation& op, const ObjectKey& key, const Value& value) {
+  const auto imported = call(op, call_to_import_queue(key, value));
+  if (!imported) {
+    const ErrorKind kind = imported.error().kind;
+    if (kind != ErrorKind::invalid && kind != ErrorKind::denied && kind != ErrorKind::not_found) {
+      return fail(imported.error());
+    }
+    return false;
+  }
+  ApiCall look = calls_to_put(key, value).front();
+  const auto there = call(op, {"GET", look.path + "?columns=name", Value()});
+  if (there) return true;
+  if (there.error().kind != ErrorKind::not_found) return fail(there.error());
+  return false;
+}
+
+Result<std::optional<bool>> Broker::serves(const Operation& op, const QueueName& queue) {
+  Value wish{Value::Map{}};
+  wish.set("count", 1);
+  wish.set("ackmode", "ack_requeue_true");  // should there be one by now, it goes back
+  wish.set("encoding", "auto");
+  const std::string path =
+      "/api/queues/" + url_segment(queue.vhost) + "/" + url_segment(queue.name) + "/get";
+  const auto answer = call(op, {"POST", path, wish}, serve_patience);
+  if (answer) return std::optional(true);
+  const Error& error = answer.error();
+  if (error.code == Error::Code::timeout) return std::optional(false);
+  if (error.kind == ErrorKind::denied) return std::optional<bool>();
+  // A refusal is an answer: streams are read in another way, others have one consumer alone.
+  if (error.kind == ErrorKind::invalid) return std::optional(true);
+  return fail(error);
+}
+
 Result<void> Broker::put(const Operation& op, const ObjectKey& key, const Value& value) {
+  if (key.kind == Kind::queue) {
+    TRY(const bool made, import_queue(op, key, value));
+    if (made) return {};
+  }
   for (const ApiCall& each : calls_to_put(key, value)) {
     auto done = call(op, each);
     if (!done && is_not_started(done.error())) done = call_once_started(op, each, key.vhost);

@@ -7,6 +7,7 @@
 // Threads: one call at a time.  Ownership: the HttpClient outlives the Broker.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -60,13 +61,18 @@ class Broker {
   Result<std::string> administrator(const Operation& op);
   Result<LiveBroker> read(const Operation& op);
 
+  // A queue is whole or not there, even when we are cut off in the middle.
   Result<void> put(const Operation& op, const ObjectKey& key, const Value& value);
   // Removing what is not there is no error.
   Result<void> remove(const Operation& op, const ObjectKey& key, const Value& value);
   Result<void> write_marker(const Operation& op, const BrokerMarker& marker);
 
   // One call; the answer, null when empty.  Errors: by status (not_found for 404).
-  Result<Value> call(const Operation& op, const ApiCall& call);
+  Result<Value> call(const Operation& op, const ApiCall& call,
+                     std::chrono::nanoseconds timeout = std::chrono::minutes(2));
+  // Whether the queue serves at all: an empty one is asked for a message. nullopt: we have no right
+  // to ask.  Errors: as call(), but for an answer that does not come within ten seconds.
+  Result<std::optional<bool>> serves(const Operation& op, const QueueName& queue);
 
   // Where applications enter, with our login: at `given` ("amqp://HOST:PORT", "amqps://HOST"), or
   // as the broker itself tells if that is empty. It must be the same broker: door.cluster says
@@ -82,6 +88,7 @@ class Broker {
  private:
   Broker(HttpClient& http, Login login, std::string endpoint)
       : http_(&http), login_(std::move(login)), endpoint_(std::move(endpoint)) {}
+  Result<bool> import_queue(const Operation& op, const ObjectKey& key, const Value& value);
   Result<void> remove_binding(const Operation& op, const ObjectKey& key, const Value& value);
   // Waits for a virtual host that is just starting; after a while tells its nodes to start it.
   Result<Value> call_once_started(const Operation& op, const ApiCall& wanted,

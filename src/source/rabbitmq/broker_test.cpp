@@ -169,13 +169,51 @@ TEST_F(BrokerTest, OneThatWasCutOffIsStarted) {
   EXPECT_TRUE(started);
   // Where that does not help either, it may later.
   http.answer = [&](const HttpRequest& request) {
-    return request.method == "PUT"
+    return request.method == "PUT" || request.url.ends_with("/api/definitions")
                ? response(400, R"({"reason":"{vhost_supervisor_not_running,<<\"audit\">>}"})")
                : response(200, R"({"cluster_state":{"rabbit@mq":"down"}})");
   };
   const auto never = broker.put({.clock = &fake}, a_queue, Value(Value::Map{}));
   ASSERT_FALSE(never);
   EXPECT_EQ(never.error().kind, K::unavailable);
+}
+
+TEST_F(BrokerTest, AQueueIsImportedForThatOutlivesUs) {
+  http.answer = [](const HttpRequest&) { return response(204, ""); };
+  EXPECT_TRUE(broker.put(op, a_queue, Value(Value::Map{})));
+  ASSERT_EQ(http.seen.size(), 2u);
+  EXPECT_EQ(http.seen[0].url, "http://mq.example:15672/api/definitions");
+  EXPECT_EQ(http.seen[0].body, R"({"queues":[{"durable":true,"name":"trail","vhost":"audit"}]})");
+  EXPECT_EQ(http.seen[1].method, "GET");
+}
+
+TEST_F(BrokerTest, WhyAnImportMadeNoQueueThePlainDeclarationTells) {
+  http.answer = [](const HttpRequest& request) {
+    if (request.method == "GET") return response(404, "{}");
+    return request.method == "PUT" ? response(400, R"({"reason":"too many queues"})")
+                                   : response(204, "");
+  };
+  const auto refused = broker.put(op, a_queue, Value(Value::Map{}));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("too many queues"));
+}
+
+TEST_F(BrokerTest, AQueueThatDoesNotAnswerDoesNotServe) {
+  const QueueName queue{"audit", "trail"};
+  http.answer = [](const HttpRequest&) -> Result<HttpResponse> {
+    return fail(K::unavailable, "no answer within 10 s", "", Error::Code::timeout);
+  };
+  EXPECT_EQ(*broker.serves(op, queue), false);
+  http.answer = [](const HttpRequest&) { return response(200, "[]"); };
+  EXPECT_EQ(*broker.serves(op, queue), true);
+  http.answer = [](const HttpRequest&) {
+    return response(400, R"({"reason":"540 basic.get not supported by stream queues"})");
+  };
+  EXPECT_EQ(*broker.serves(op, queue), true);
+  http.answer = [](const HttpRequest&) { return response(401, R"({"reason":"not permitted"})"); };
+  EXPECT_EQ(*broker.serves(op, queue), std::nullopt);
+  http.answer = [](const HttpRequest&) { return response(503, ""); };
+  EXPECT_EQ(broker.serves(op, queue).error().kind, K::unavailable);
 }
 
 TEST_F(BrokerTest, ItsDoorForApplicationsIsTheOneThatItTells) {

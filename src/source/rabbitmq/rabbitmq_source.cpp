@@ -10,6 +10,7 @@
 #include "crypt/crypt.h"
 #include "schema/json.h"
 #include "source/rabbitmq/lost_messages.h"
+#include "source/rabbitmq/silent_queues.h"
 #include "source/rabbitmq/stored_definitions.h"
 
 namespace lifeboat::source {
@@ -158,6 +159,12 @@ class RabbitmqSource final : public Source {
         checks.push_back(std::move(*check));
       }
     }
+    QueueDepths queues = seen.live.queues;
+    std::erase_if(queues, [&](const auto& each) {
+      return !wanted.contains({Kind::queue, each.first.vhost, each.first.name});
+    });
+    TRY(auto serving, check_that_queues_serve(op, broker_, queues));
+    if (serving) checks.push_back(*std::move(serving));
     return checks;
   }
 

@@ -419,6 +419,15 @@ std::vector<ApiCall> calls_to_put(const ObjectKey& key, const Value& value) {
   return {{"PUT", path, std::move(wrapped)}};
 }
 
+ApiCall call_to_import_queue(const ObjectKey& key, const Value& value) {
+  Value queue = value, body{Value::Map{}};
+  queue.set("name", key.name);
+  queue.set("vhost", key.vhost);
+  queue.set("durable", true);
+  body.set("queues", Value(Value::List{std::move(queue)}));
+  return {"POST", "/api/definitions", std::move(body)};
+}
+
 ApiCall call_to_remove(const ObjectKey& key) { return {"DELETE", object_path(key), Value()}; }
 
 }  // namespace lifeboat::source::rabbitmq
