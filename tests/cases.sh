@@ -74,7 +74,7 @@ run_cases() {
     else
       failed=$((failed + 1))
       printf 'FAILED %s (exit %d)\n' "$name" "$status"
-      sed 's/^/    /' "$SCRATCH/said"
+      awk '{ print "    " $0 }' "$SCRATCH/said" # ends its last line, whatever was said
     fi
   done
   printf '%d passed, %d failed\n' "$passed" "$failed"

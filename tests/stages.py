@@ -110,10 +110,11 @@ def shell_cases(tally, script, wrap=(), limit_s=3000):
         tally.add(f"{script} (ended with {status}, no count)", False, said)
         return
     tally.passed += int(counted[-1][0])
-    for name, why in re.findall(r"^FAILED (.*)\n((?: {4}.*\n)*)", said, re.M):
+    failures = re.findall(r"^FAILED (.*)\n((?: {4}.*\n)*)", said, re.M)
+    for name, why in failures:
         tally.add(f"{script}: {name}", False, why)
-    if status != 0 and counted[-1][1] == "0":
-        tally.add(f"{script} ended with {status} after its cases", False, said)
+    if len(failures) != int(counted[-1][1]) or (status != 0 and not failures):
+        tally.add(f"{script} ended with {status}, beside its cases", False, said)
     elif int(counted[-1][0]) == 0:
         tally.add(f"{script} ran no case", False, said)
 

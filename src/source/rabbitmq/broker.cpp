@@ -73,6 +73,11 @@ std::vector<std::string> strings(const Value& list) {
   return out;
 }
 
+// Others mean work: "running", "idle", "flow".
+bool is_ailing(const std::string& state) {
+  return state == "down" || state == "crashed" || state == "stopped" || state == "minority";
+}
+
 std::uint64_t count_in(const Value& queue, const char* key) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, queue.integer(key, 0)));
 }
@@ -260,7 +265,7 @@ Result<LiveBroker> Broker::read(const Operation& op) {
   TRY(const Value queues,
       call(op, {"GET",
                 "/api/queues?disable_stats=true&enable_queue_totals=true&"
-                "columns=name,vhost,type,exclusive,messages_ready,messages_unacknowledged",
+                "columns=name,vhost,type,state,exclusive,messages_ready,messages_unacknowledged",
                 {}}));
   TRY(Reading reading, read_topology(definitions, vhosts));
   LiveBroker live;
@@ -278,48 +283,56 @@ Result<LiveBroker> Broker::read(const Operation& op) {
       live.skipped.push_back(
           fmt::format("queue {}: a connection's own, skipped", printable(name.text())));
     }
+    const std::string type = queue.text("type", "classic");
     live.queues[name] = {count_in(queue, "messages_ready"),
-                         count_in(queue, "messages_unacknowledged"), exclusive,
-                         queue.text("type", "classic") != "classic"};
+                         count_in(queue, "messages_unacknowledged"), exclusive, type != "classic",
+                         type == "quorum"};
+    const std::string state = queue.text("state");
+    if (is_ailing(state)) live.ailing[name] = state;
   }
   return live;
 }
 
-// The plain declaration is served by a process that ends with our connection. Cut off there, a
-// quorum queue never gets a leader (it takes no message, and to declare it again changes nothing),
-// and a stream breaks every listing of queues, in 3.10 at least. What is imported as a definition
-// is made by a process of the broker's own. But that does not tell why a queue was refused: false,
-// and the plain declaration will.
+// The plain declaration is served by a process that ends with our connection; what is imported as a
+// definition is made by processes of the broker's own. But an import is silent: about arguments
+// that a queue refuses, about one that is there with others, and where the cluster is smaller than
+// it is to be, all queues are passed over. Then the plain declaration tells, or does it.
 Result<bool> Broker::import_queue(const Operation& op, const ObjectKey& key, const Value& value) {
   const auto imported = call(op, call_to_import_queue(key, value));
   if (!imported) {
     const ErrorKind kind = imported.error().kind;
-    if (kind != ErrorKind::invalid && kind != ErrorKind::denied && kind != ErrorKind::not_found) {
-      return fail(imported.error());
-    }
-    return false;
+    if (kind == ErrorKind::invalid || kind == ErrorKind::denied) return false;
+    return fail(imported.error());
   }
-  ApiCall look = calls_to_put(key, value).front();
-  const auto there = call(op, {"GET", look.path + "?columns=name", Value()});
-  if (there) return true;
-  if (there.error().kind != ErrorKind::not_found) return fail(there.error());
-  return false;
+  const ApiCall look{"GET", object_path(key) + "?columns=arguments,auto_delete,durable", Value()};
+  const auto there = call(op, look);
+  if (!there) {
+    if (there.error().kind == ErrorKind::not_found) return false;
+    return fail(there.error());
+  }
+  return there->boolean("durable", false) &&
+         there->boolean("auto_delete", false) == value.boolean("auto_delete", false) &&
+         there->at("arguments") == value.at("arguments");
 }
 
-Result<std::optional<bool>> Broker::serves(const Operation& op, const QueueName& queue) {
+Result<bool> Broker::serves(const Operation& op, const QueueName& queue) {
   Value wish{Value::Map{}};
   wish.set("count", 1);
-  wish.set("ackmode", "ack_requeue_true");  // should there be one by now, it goes back
+  wish.set("ackmode", "ack_requeue_true");
   wish.set("encoding", "auto");
-  const std::string path =
-      "/api/queues/" + url_segment(queue.vhost) + "/" + url_segment(queue.name) + "/get";
+  const std::string path = object_path({Kind::queue, queue.vhost, queue.name}) + "/get";
   const auto answer = call(op, {"POST", path, wish}, serve_patience);
-  if (answer) return std::optional(true);
+  if (answer) return true;
   const Error& error = answer.error();
-  if (error.code == Error::Code::timeout) return std::optional(false);
-  if (error.kind == ErrorKind::denied) return std::optional<bool>();
-  // A refusal is an answer: streams are read in another way, others have one consumer alone.
-  if (error.kind == ErrorKind::invalid) return std::optional(true);
+  if (error.code == Error::Code::timeout) {
+    // The queue's silence, unless nothing at all answers.
+    TRY_DO(call(op, {"GET", "/api/whoami", Value()}, serve_patience));
+    return false;
+  }
+  if (error.kind == ErrorKind::not_found) return true;
+  if (error.kind == ErrorKind::invalid) {  // by its leader, or in the name of one that is not there
+    return error.what.find("single active consumer") != std::string::npos;
+  }
   return fail(error);
 }
 

@@ -47,7 +47,8 @@ struct LiveBroker {
   std::vector<std::string> skipped;
   std::optional<BrokerMarker> marker;
   StepUsers step_users;
-  QueueDepths queues;  // all of them, as each last told: up to seconds ago
+  QueueDepths queues;                       // all of them, as each last told: up to seconds ago
+  std::map<QueueName, std::string> ailing;  // the state of those that do not run: "down", "crashed"
   std::string version, identity;
 };
 
@@ -61,18 +62,22 @@ class Broker {
   Result<std::string> administrator(const Operation& op);
   Result<LiveBroker> read(const Operation& op);
 
-  // A queue is whole or not there, even when we are cut off in the middle.
+  // A queue is whole or not there, even when we are cut off in the middle: as far as the broker
+  // takes it as a definition (docs/decisions/0015).
   Result<void> put(const Operation& op, const ObjectKey& key, const Value& value);
   // Removing what is not there is no error.
   Result<void> remove(const Operation& op, const ObjectKey& key, const Value& value);
   Result<void> write_marker(const Operation& op, const BrokerMarker& marker);
 
-  // One call; the answer, null when empty.  Errors: by status (not_found for 404).
+  // One call; the answer, null when empty. `timeout`: of the whole exchange.
+  // Errors: by status (not_found for 404).
   Result<Value> call(const Operation& op, const ApiCall& call,
                      std::chrono::nanoseconds timeout = std::chrono::minutes(2));
-  // Whether the queue serves at all: an empty one is asked for a message. nullopt: we have no right
-  // to ask.  Errors: as call(), but for an answer that does not come within ten seconds.
-  Result<std::optional<bool>> serves(const Operation& op, const QueueName& queue);
+  // Whether an empty quorum queue serves: it is asked for a message, which takes the right to read
+  // there. Should one have come meanwhile it goes back, redelivered: only for queues that nobody
+  // uses yet. True for one that is gone.
+  // Errors: as call(), but that no answer within ten seconds means no.
+  Result<bool> serves(const Operation& op, const QueueName& queue);
 
   // Where applications enter, with our login: at `given` ("amqp://HOST:PORT", "amqps://HOST"), or
   // as the broker itself tells if that is empty. It must be the same broker: door.cluster says
@@ -88,6 +93,7 @@ class Broker {
  private:
   Broker(HttpClient& http, Login login, std::string endpoint)
       : http_(&http), login_(std::move(login)), endpoint_(std::move(endpoint)) {}
+  // False: refused, or not made, without a word why.
   Result<bool> import_queue(const Operation& op, const ObjectKey& key, const Value& value);
   Result<void> remove_binding(const Operation& op, const ObjectKey& key, const Value& value);
   // Waits for a virtual host that is just starting; after a while tells its nodes to start it.

@@ -1,6 +1,7 @@
 // The meaning of answers; against real brokers: rabbitmq_source_e2e.cpp.
 #include "source/rabbitmq/broker.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 
 #include "base/fake_clock.h"
 #include "source/rabbitmq/rabbitmq_source.h"
+#include "source/rabbitmq/working_queues.h"
 
 namespace lifeboat::source::rabbitmq {
 namespace {
@@ -178,42 +180,102 @@ TEST_F(BrokerTest, OneThatWasCutOffIsStarted) {
   EXPECT_EQ(never.error().kind, K::unavailable);
 }
 
+const std::string as_made = R"({"arguments": {}, "auto_delete": false, "durable": true})";
+
+Value plain_queue() {
+  Value value{Value::Map{}};
+  value.set("auto_delete", false);
+  value.set("arguments", Value(Value::Map{}));
+  return value;
+}
+
 TEST_F(BrokerTest, AQueueIsImportedForThatOutlivesUs) {
-  http.answer = [](const HttpRequest&) { return response(204, ""); };
-  EXPECT_TRUE(broker.put(op, a_queue, Value(Value::Map{})));
+  http.answer = [](const HttpRequest& request) {
+    return request.method == "GET" ? response(200, as_made) : response(204, "");
+  };
+  EXPECT_TRUE(broker.put(op, a_queue, plain_queue()));
   ASSERT_EQ(http.seen.size(), 2u);
   EXPECT_EQ(http.seen[0].url, "http://mq.example:15672/api/definitions");
-  EXPECT_EQ(http.seen[0].body, R"({"queues":[{"durable":true,"name":"trail","vhost":"audit"}]})");
+  EXPECT_THAT(http.seen[0].body, HasSubstr(R"("name":"trail","vhost":"audit")"));
   EXPECT_EQ(http.seen[1].method, "GET");
 }
 
 TEST_F(BrokerTest, WhyAnImportMadeNoQueueThePlainDeclarationTells) {
-  http.answer = [](const HttpRequest& request) {
-    if (request.method == "GET") return response(404, "{}");
-    return request.method == "PUT" ? response(400, R"({"reason":"too many queues"})")
-                                   : response(204, "");
-  };
-  const auto refused = broker.put(op, a_queue, Value(Value::Map{}));
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().what, HasSubstr("too many queues"));
+  for (const auto& [there, status] : std::map<std::string, int>{
+           {"{}", 404}, {R"({"arguments": {"x-max-length": 1}, "durable": true})", 200}}) {
+    http.answer = [&](const HttpRequest& request) {
+      if (request.method == "GET") return response(status, there);
+      return request.method == "PUT" ? response(400, R"({"reason":"inequivalent arg"})")
+                                     : response(204, "");
+    };
+    const auto refused = broker.put(op, a_queue, plain_queue());
+    ASSERT_FALSE(refused) << status;
+    EXPECT_THAT(refused.error().what, HasSubstr("inequivalent arg"));
+  }
 }
 
-TEST_F(BrokerTest, AQueueThatDoesNotAnswerDoesNotServe) {
+TEST_F(BrokerTest, OnlyAnAnswerOfItsLeaderMeansThatAQueueServes) {
   const QueueName queue{"audit", "trail"};
-  http.answer = [](const HttpRequest&) -> Result<HttpResponse> {
+  const auto answers = [&](int status, const char* reason) {
+    http.answer = [=](const HttpRequest&) {
+      return response(status, fmt::format(R"({{"reason":"{}"}})", reason));
+    };
+    return *broker.serves(op, queue);
+  };
+  EXPECT_TRUE(answers(200, ""));
+  EXPECT_TRUE(answers(404, "gone meanwhile"));
+  EXPECT_TRUE(answers(400, "405 RESOURCE_LOCKED - not supported with single active consumer"));
+  EXPECT_FALSE(answers(400, "541 Cannot get a message from queue: noproc"));
+  http.answer = [](const HttpRequest&) { return response(401, R"({"reason":"not permitted"})"); };
+  EXPECT_EQ(broker.serves(op, queue).error().kind, K::denied);
+}
+
+TEST_F(BrokerTest, TheSilenceOfAQueueIsToldFromThatOfTheBroker) {
+  bool whoami_answers = true;
+  http.answer = [&](const HttpRequest& request) -> Result<HttpResponse> {
+    if (whoami_answers && request.url.ends_with("/whoami")) return response(200, "{}");
     return fail(K::unavailable, "no answer within 10 s", "", Error::Code::timeout);
   };
-  EXPECT_EQ(*broker.serves(op, queue), false);
-  http.answer = [](const HttpRequest&) { return response(200, "[]"); };
-  EXPECT_EQ(*broker.serves(op, queue), true);
-  http.answer = [](const HttpRequest&) {
-    return response(400, R"({"reason":"540 basic.get not supported by stream queues"})");
+  EXPECT_EQ(*broker.serves(op, {"audit", "trail"}), false);
+  whoami_answers = false;
+  EXPECT_EQ(broker.serves(op, {"audit", "trail"}).error().kind, K::unavailable);
+}
+
+TEST_F(BrokerTest, AQuorumQueueThatServesNobodyIsMadeOnceMore) {
+  int made = 0;
+  int silent = 1;
+  Value wanted = plain_queue();
+  wanted.map()["arguments"].set("x-queue-type", "quorum");
+  http.answer = [&](const HttpRequest& request) {
+    if (request.url.ends_with("/get")) {
+      return silent-- > 0 ? response(400, R"({"reason":"541 noproc"})") : response(200, "[]");
+    }
+    made += request.url.ends_with("/api/definitions");
+    return request.method == "GET"
+               ? response(200, R"({"arguments": {"x-queue-type": "quorum"}, "durable": true})")
+               : response(204, "");
   };
-  EXPECT_EQ(*broker.serves(op, queue), true);
-  http.answer = [](const HttpRequest&) { return response(401, R"({"reason":"not permitted"})"); };
-  EXPECT_EQ(*broker.serves(op, queue), std::nullopt);
-  http.answer = [](const HttpRequest&) { return response(503, ""); };
-  EXPECT_EQ(broker.serves(op, queue).error().kind, K::unavailable);
+  EXPECT_TRUE(make_queue(op, broker, a_queue, wanted));
+  EXPECT_EQ(made, 2);
+  silent = 2;
+  const auto never = make_queue(op, broker, a_queue, wanted);
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().kind, K::unavailable);
+  EXPECT_THAT(never.error().what,
+              HasSubstr("queue audit/trail: it is declared, and serves nobody"));
+}
+
+TEST(WorkingQueues, ThoseThatDoNotRunAreNamed) {
+  Topology wanted{{a_queue, {}}, {{Kind::queue, "audit", "gone"}, {}}};
+  LiveBroker live;
+  EXPECT_EQ(check_that_queues_run({}, live), std::nullopt);
+  live.topology = {{a_queue, {}}};
+  live.ailing[{"other", "one"}] = "down";
+  EXPECT_TRUE(check_that_queues_run(wanted, live)->ok);
+  live.ailing[{"audit", "trail"}] = "minority";
+  const auto red = check_that_queues_run(wanted, live);
+  EXPECT_FALSE(red->ok);
+  EXPECT_EQ(red->actual, "0 run; minority: queue audit/trail");
 }
 
 TEST_F(BrokerTest, ItsDoorForApplicationsIsTheOneThatItTells) {

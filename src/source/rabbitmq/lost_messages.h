@@ -23,6 +23,7 @@ struct QueueDepth {
   std::uint64_t ready = 0, unacknowledged = 0;
   bool exclusive = false;   // one connection's own: nobody else may ask it
   bool replicated = false;  // a quorum queue or a stream
+  bool quorum = false;
   std::uint64_t messages() const { return ready + unacknowledged; }
 };
 using QueueDepths = std::map<QueueName, QueueDepth>;

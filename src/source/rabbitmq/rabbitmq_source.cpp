@@ -10,8 +10,8 @@
 #include "crypt/crypt.h"
 #include "schema/json.h"
 #include "source/rabbitmq/lost_messages.h"
-#include "source/rabbitmq/silent_queues.h"
 #include "source/rabbitmq/stored_definitions.h"
+#include "source/rabbitmq/working_queues.h"
 
 namespace lifeboat::source {
 namespace {
@@ -135,9 +135,10 @@ class RabbitmqSource final : public Source {
     RestoreReport report;
     report.items = captured.items;
     report.bytes = captured.bytes;
-    TRY_DO(remove_surplus(op, captured, seen, {scope, report, marker}));
-    TRY(seen, look(op));  // with a queue went its bindings, with a virtual host all
-    TRY_DO(put_missing(op, captured, seen, {scope, report, marker, options.progress}));
+    const Work work{scope, report, marker, options.progress};
+    const auto done = make_equal(op, captured, seen, work);
+    leave(op, work);
+    TRY_DO(done);
     marker.marker.done = true;
     TRY_DO(broker_.write_marker(op, marker));
     if (options.progress) options.progress(captured.bytes, captured.bytes);
@@ -159,12 +160,9 @@ class RabbitmqSource final : public Source {
         checks.push_back(std::move(*check));
       }
     }
-    QueueDepths queues = seen.live.queues;
-    std::erase_if(queues, [&](const auto& each) {
-      return !wanted.contains({Kind::queue, each.first.vhost, each.first.name});
-    });
-    TRY(auto serving, check_that_queues_serve(op, broker_, queues));
-    if (serving) checks.push_back(*std::move(serving));
+    if (auto running = check_that_queues_run(wanted, seen.live)) {
+      checks.push_back(*std::move(running));
+    }
     return checks;
   }
 
@@ -343,6 +341,31 @@ class RabbitmqSource final : public Source {
     return {};
   }
 
+  Result<void> make_equal(const Operation& op, const Captured& captured, Seen& seen,
+                          const Work& work) {
+    TRY_DO(remove_surplus(op, captured, seen, work));
+    TRY_DO(remove_silent(op, captured, seen, work));
+    TRY(seen, look(op));  // with a queue went its bindings, with a virtual host all
+    return put_all(op, captured, seen, work);
+  }
+
+  // What a restore of ours that was cut off may have left (working_queues.h).
+  Result<void> remove_silent(const Operation& op, const Captured& captured, const Seen& seen,
+                             const Work& work) {
+    if (!seen.live.marker || seen.live.marker->marker.done) return {};
+    std::set<std::string> open;
+    for (const auto& [queue, depth] : seen.live.queues) {
+      const ObjectKey key{Kind::queue, queue.vhost, queue.name};
+      if (!depth.quorum || depth.messages() > 0 || !captured.topology.contains(key)) continue;
+      if (open.insert(queue.vhost).second) {
+        TRY_DO(enter(op, queue.vhost, captured, seen, work));
+      }
+      TRY(const bool removed, remove_if_silent(op, broker_, queue));
+      if (removed) work.report.remarks.push_back(key.text() + " served nobody and is made anew");
+    }
+    return {};
+  }
+
   static Value all_rights() {
     Value all{Value::Map{}};
     for (const char* right : {"configure", "write", "read"}) all.set(right, ".*");
@@ -368,6 +391,14 @@ class RabbitmqSource final : public Source {
     return broker_.write_marker(op, marker);
   }
 
+  // Declaring a queue and asking one needs rights in its virtual host, of an administrator too.
+  Result<void> enter(const Operation& op, const std::string& vhost, const Captured& captured,
+                     const Seen& seen, const Work& work) {
+    if (has_all_rights(vhost, seen)) return {};
+    TRY_DO(owe(op, vhost, captured, seen, work.marker));
+    return broker_.put(op, {Kind::permission, vhost, seen.me}, all_rights());
+  }
+
   // Gives back what is owed, whatever ended the restore, and whoever took it.
   void leave(const Operation& op, const Work& work) {
     const Operation patient = Operation{op.clock}.within(leave_patience);
@@ -388,13 +419,6 @@ class RabbitmqSource final : public Source {
     work.marker.owed = std::move(still);
   }
 
-  Result<void> put_missing(const Operation& op, const Captured& captured, const Seen& seen,
-                           const Work& work) {
-    auto done = put_all(op, captured, seen, work);
-    leave(op, work);
-    return done;
-  }
-
   Result<void> put_all(const Operation& op, const Captured& captured, const Seen& seen,
                        const Work& work) {
     const Topology wanted = filtered(captured.topology, work.scope, seen.left_alone);
@@ -408,13 +432,12 @@ class RabbitmqSource final : public Source {
       const ObjectKey& key = todo[done];
       const bool is_new =
           key.kind == Kind::vhost && !seen.live.topology.contains({Kind::vhost, key.vhost, ""});
-      const bool enters = is_immutable(key.kind) && !has_all_rights(key.vhost, seen);
-      if (is_new || enters) TRY_DO(owe(op, key.vhost, captured, seen, work.marker));
-      // Declaring a queue needs rights in its virtual host, of an administrator too.
-      if (enters && open.insert(key.vhost).second) {
-        TRY_DO(broker_.put(op, {Kind::permission, key.vhost, seen.me}, all_rights()));
+      if (is_new) TRY_DO(owe(op, key.vhost, captured, seen, work.marker));
+      if (is_immutable(key.kind) && open.insert(key.vhost).second) {
+        TRY_DO(enter(op, key.vhost, captured, seen, work));
       }
-      auto put = broker_.put(op, key, wanted.at(key));
+      auto put = key.kind == Kind::queue ? make_queue(op, broker_, key, wanted.at(key))
+                                         : broker_.put(op, key, wanted.at(key));
       // A shovel without its plugin must not cost the queues; verify tells that it is not there.
       const bool of_a_plugin =
           key.kind == Kind::parameter && !put && put.error().kind == ErrorKind::invalid;

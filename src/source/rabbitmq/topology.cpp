@@ -214,43 +214,6 @@ std::pair<std::string, std::string> split_last(const std::string& text, bool fro
   return {text.substr(0, slash), text.substr(slash + 1)};
 }
 
-// Where the API keeps the object; for a binding, where those between the same two ends are.
-std::string object_path(const ObjectKey& key) {
-  switch (key.kind) {
-    case Kind::vhost:
-      return path_of({"vhosts", key.vhost});
-    case Kind::user:
-      return path_of({"users", key.name});
-    case Kind::permission:
-      return path_of({"permissions", key.vhost, key.name});
-    case Kind::topic_permission:
-      return path_of({"topic-permissions", key.vhost, key.name});
-    case Kind::policy:
-      return path_of({"policies", key.vhost, key.name});
-    case Kind::operator_policy:
-      return path_of({"operator-policies", key.vhost, key.name});
-    case Kind::exchange:
-      return path_of({"exchanges", key.vhost, key.name});
-    case Kind::queue:
-      return path_of({"queues", key.vhost, key.name});
-    case Kind::binding:
-      return path_of({"bindings", key.vhost});
-    case Kind::vhost_limit:
-      return path_of({"vhost-limits", key.vhost, key.name});
-    case Kind::user_limit: {
-      const auto [user, limit] = split_last(key.name, true);
-      return path_of({"user-limits", user, limit});
-    }
-    case Kind::parameter: {
-      const auto [component, name] = split_last(key.name, false);
-      return path_of({"parameters", component, key.vhost, name});
-    }
-    case Kind::global_parameter:
-      return path_of({"global-parameters", key.name});
-  }
-  return {};
-}
-
 }  // namespace
 
 std::string_view kind_plural(Kind kind) { return words_of(kind).many; }
@@ -374,6 +337,42 @@ Difference difference(const Topology& wanted, const Topology& live) {
     if (!wanted.contains(key)) result.extra.push_back(key);
   }
   return result;
+}
+
+std::string object_path(const ObjectKey& key) {
+  switch (key.kind) {
+    case Kind::vhost:
+      return path_of({"vhosts", key.vhost});
+    case Kind::user:
+      return path_of({"users", key.name});
+    case Kind::permission:
+      return path_of({"permissions", key.vhost, key.name});
+    case Kind::topic_permission:
+      return path_of({"topic-permissions", key.vhost, key.name});
+    case Kind::policy:
+      return path_of({"policies", key.vhost, key.name});
+    case Kind::operator_policy:
+      return path_of({"operator-policies", key.vhost, key.name});
+    case Kind::exchange:
+      return path_of({"exchanges", key.vhost, key.name});
+    case Kind::queue:
+      return path_of({"queues", key.vhost, key.name});
+    case Kind::binding:
+      return path_of({"bindings", key.vhost});
+    case Kind::vhost_limit:
+      return path_of({"vhost-limits", key.vhost, key.name});
+    case Kind::user_limit: {
+      const auto [user, limit] = split_last(key.name, true);
+      return path_of({"user-limits", user, limit});
+    }
+    case Kind::parameter: {
+      const auto [component, name] = split_last(key.name, false);
+      return path_of({"parameters", component, key.vhost, name});
+    }
+    case Kind::global_parameter:
+      return path_of({"global-parameters", key.name});
+  }
+  return {};
 }
 
 std::vector<ApiCall> calls_to_put(const ObjectKey& key, const Value& value) {

@@ -93,6 +93,8 @@ struct ApiCall {
   Value body;  // null: none
 };
 std::vector<ApiCall> calls_to_put(const ObjectKey& key, const Value& value);
+// Where the API keeps the object; for a binding, those of its virtual host.
+std::string object_path(const ObjectKey& key);
 // The other way to make a queue that is not there: as a definition. It tells less of what is wrong.
 ApiCall call_to_import_queue(const ObjectKey& key, const Value& value);
 // Not for bindings: the broker alone knows the name that it gave one.
