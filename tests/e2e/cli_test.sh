@@ -380,6 +380,33 @@ plan validate -C /nonexistent
 END
 }
 
+# On the worst day, on a borrowed laptop: what is missing is a word, never a new repository.
+NoRepositoryNamedIsAWrongCommandLine() {
+  local words
+  mkdir "$SCRATCH/borrowed"
+  while read -r words; do
+    # shellcheck disable=SC2086
+    (cd "$SCRATCH/borrowed" && ends 2 "$BINARY" $words --identity "$W/identity" --no-input)
+    said "no repository named, and there is no lifeboat.yaml here" \
+      "next: name it: --repository WHERE or LIFEBOAT_REPOSITORY"
+    never grep -qE 'init|NOT READY' "$SCRATCH/out"
+  done <<END
+recover back
+recover --resume latest
+runs watch latest
+points
+plan evaluate back
+plan simulate back
+runbook back
+END
+  ends 2 "$BINARY" plan evaluate back -C "$SCRATCH/borrowed/typo.yaml" --identity "$W/identity"
+  never grep -qE 'init|NOT READY' "$SCRATCH/out"
+  (cd "$SCRATCH/borrowed" && ends 2 "$BINARY" backup --no-input)
+  said "platform file lifeboat.yaml" "lifeboat init"
+  (cd "$SCRATCH/borrowed" && ends 4 "$BINARY" doctor --no-input)
+  said "platform file lifeboat.yaml" "lifeboat init" "no repository named"
+}
+
 AnUnknownCommandIsToldTheNearest() {
   ends 2 "$BINARY" bakup
   said "there is no command bakup" "did you mean backup?" "lifeboat --help"
