@@ -348,6 +348,49 @@ CompletionKnowsEveryCommand() {
   )
 }
 
+# first_example COMMAND...: the first command line below "Example" of its help
+first_example() {
+  "$BINARY" "$@" --help | sed -n '/^Example/,$p' | grep -m 1 '^  lifeboat '
+}
+
+TheHelpOfRecoverIsForTheWorstDay() {
+  local option
+  "$BINARY" recover --help >"$SCRATCH/out"
+  for option in repository identity passphrase-file operator-key config; do
+    said "--$option"
+  done
+  said "Exit status: 0 recovered" "Without PLAN" "nobody is asked"
+  [[ $(first_example recover) == *" --repository "*" --identity "* ]]
+  grep -E '^  lifeboat recover --resume latest --repository [^ ]+ --identity ' "$SCRATCH/out"
+}
+
+AGroupWithoutACommandIsItsHelp() {
+  local group
+  for group in runs evidence plan keys kept operators; do
+    ends 2 "$BINARY" "$group"
+    expect "help of $group" "$("$BINARY" "$group" --help)" "$(<"$SCRATCH/out")"
+  done
+  ends 2 "$BINARY"
+  said "Start here:"
+  "$BINARY" runs 2>/dev/null >"$SCRATCH/out" || true
+  expect "data of no command" "" "$(<"$SCRATCH/out")"
+  [[ $(first_example runs) == *"runs watch latest"* ]]
+  "$BINARY" evidence --help >"$SCRATCH/out"
+  said "evidence export latest" "evidence verify" "--trust"
+  "$BINARY" runs release --help >"$SCRATCH/out"
+  said "in doubt"
+}
+
+HelpIsACommandToo() {
+  local words
+  for words in "" recover "runs watch"; do
+    # shellcheck disable=SC2086
+    expect "help of '$words'" "$("$BINARY" $words --help)" "$("$BINARY" help $words)"
+  done
+  ends 2 "$BINARY" help recovr
+  said "there is no command recovr" "did you mean recover?"
+}
+
 EveryHelpHasAnExampleOfItsOwn() {
   local command
   every_command >"$SCRATCH/commands"
