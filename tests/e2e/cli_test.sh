@@ -533,6 +533,20 @@ TheReadmesFirstFiveMinutesWork() {
   [[ -e $SCRATCH/newcomer/try/uploads/bash ]] || complain "$(ls -R "$SCRATCH/newcomer")"
 }
 
+# What every Debian 12 has (apt needs it) is not named.
+TheReadmeNamesThePackagesThatTheBinaryNeeds() {
+  local library package
+  readelf -d "$BINARY" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' >"$SCRATCH/libraries"
+  (($(wc -l <"$SCRATCH/libraries") > 5))
+  while read -r library; do
+    package=$(dpkg -S "*/$(uname -m)-linux-gnu/$library" | sed -n '1s/:.*//p')
+    case $package in
+    libc6 | libgcc-s1 | libstdc++6) continue ;;
+    esac
+    grep -qwF -e "$package" README.md || complain "$library: README.md does not name '$package'"
+  done <"$SCRATCH/libraries"
+}
+
 # Statuses that the cases above have not met yet; 11 and 17 are in recovery_test.sh and
 # bad_input_test.sh, 13, 14, 15 and 16 in the latter.
 ExitStatusesAreThoseOfTheTable() {
