@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -29,7 +30,7 @@ constexpr std::string_view footer =
     "  lifeboat init --repository /mnt/elsewhere/lifeboat   platform file, repository, keys\n"
     "  lifeboat doctor                                      would it work?\n"
     "  lifeboat backup                                      one recovery point\n"
-    "On the worst day, on any machine:\n"
+    "On the worst day, on a borrowed machine:\n"
     "  lifeboat recover PLAN --repository WHERE --identity KEY\n"
     "Exit status: 0 done and verified, 1 failed, 2 usage, 3 partial, 4 not ready, 5 needs a "
     "person,\n"
@@ -157,12 +158,31 @@ bool asks_for_json(const std::vector<std::string>& words) {
   return json;
 }
 
+// `lifeboat help recover` is `lifeboat recover --help`.
+std::vector<std::string> without_help_command(std::vector<std::string> words) {
+  if (words.empty() || words.front() != "help") return words;
+  words.erase(words.begin());
+  words.emplace_back("--help");
+  return words;
+}
+
+// A group of commands, and none of them: its help is what was wanted. It is no data.
+bool only_names_a_group(const CLI::App& group, const CLI::App& root, const CLI::ParseError& error) {
+  const auto any = [](const CLI::App*) { return true; };
+  return error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
+         !group.get_subcommands(any).empty() && root.remaining(true).empty();
+}
+
 int refuse_words(Program& program, const CLI::App& root, const CLI::ParseError& error,
                  const std::vector<std::string>& words) {
   program.terminal().configure(asks_for_json(words) ? Output::json : Output::table, "auto", false);
   Error told{Error::Kind::invalid, error.what(), "lifeboat --help", Error::Code::usage};
   const CLI::App* command = &root;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  if (only_names_a_group(*command, root, error) && !asks_for_json(words)) {
+    std::cerr << root.help();
+    return exit_status(Error::Code::usage);
+  }
   if (command != &root) {
     for (const CLI::App* at = command; at != &root; at = at->get_parent()) {
       told.hint = at->get_name() + (at == command ? "" : " " + told.hint);
@@ -193,11 +213,15 @@ int run(int argc, char** argv) {
   root.fallthrough();
   add_global_options(root, program);
   add_commands(root, program);
+  const auto words = without_help_command({argv + std::min(argc, 1), argv + argc});
   try {
-    root.parse(argc, argv);
+    root.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return root.exit(error);  // --help
-    return refuse_words(program, root, error, {argv + 1, argv + argc});
+    const std::vector<std::string> rest = root.remaining();
+    const bool unknown =
+        root.get_subcommands().empty() && !rest.empty() && !rest.front().starts_with('-');
+    if (error.get_exit_code() == 0 && !unknown) return root.exit(error);  // --help
+    return refuse_words(program, root, error, words);
   }
   program.terminal().configure(program.options.output == "json" ? Output::json : Output::table,
                                program.options.color, program.options.quiet);

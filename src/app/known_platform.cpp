@@ -2,24 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "backup/bundle.h"
 #include "base/temporary_folder.h"
 
 namespace lifeboat::app {
 
-bool names_platform_file(const Program& program) {
-  if (!program.options.config.empty()) return true;
-  // A link that leads nowhere, or a folder of somebody else's, is no "there is none".
-  std::error_code unknown;
-  return std::filesystem::symlink_status("lifeboat.yaml", unknown).type() !=
-         std::filesystem::file_type::not_found;
-}
-
 Result<KnownPlatform> known_platform(const Operation& op, Program& program) {
   KnownPlatform known;
-  if (names_platform_file(program) || program.options.repository.empty()) {
+  if (program.names_platform_file()) {
     TRY(known.platform, program.platform_file());
     return known;
   }

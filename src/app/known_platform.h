@@ -17,13 +17,9 @@ struct KnownPlatform {
   std::optional<Opened> opened;
 };
 
-// Whether --config or this folder has one, readable or not.
-bool names_platform_file(const Program& program);
-
 // The files that travel in a bundle with its platform file are not kept: it is for reading the
-// plans. Says so when it is that of a bundle.  Errors: those of the file; not_found (no file, and
-// no --repository to look into; no point; its point has no bundle); those of opening the
-// repository.
+// plans. Says so when it is that of a bundle.  Errors: those of the file; not_found (no point; its
+// point has no bundle); those of opening the repository, usage when none is named.
 Result<KnownPlatform> known_platform(const Operation& op, Program& program);
 
 // A plan of the platform file.  Errors: usage, with the nearest name.

@@ -100,8 +100,23 @@ Result<backup::BundleFiles> Program::bundle_files(const platform::Platform& plat
   return files;
 }
 
+bool Program::names_platform_file() const {
+  if (!options.config.empty()) return true;
+  // A link that leads nowhere, or a folder of somebody else's, is no "there is none".
+  std::error_code unknown;
+  return std::filesystem::symlink_status("lifeboat.yaml", unknown).type() !=
+         std::filesystem::file_type::not_found;
+}
+
 Result<platform::Platform> Program::platform_file() {
-  return read_platform(options.config.empty() ? "lifeboat.yaml" : options.config);
+  const bool named = !options.config.empty();
+  auto platform = read_platform(named ? options.config : "lifeboat.yaml");
+  if (platform || platform.error().kind != Error::Kind::not_found) return platform;
+  Error missing = std::move(platform).error();
+  missing.hint = named ? "check --config or LIFEBOAT_CONFIG"
+                       : "name it with --config; to begin with, `lifeboat init` makes one";
+  missing.code = Error::Code::usage;
+  return fail(std::move(missing));
 }
 
 void Program::key_from_environment() {
@@ -152,6 +167,10 @@ Result<repo::Unlock> Program::unlock(const Operation& op, std::string_view quest
 
 Result<std::string> Program::repository_place() {
   if (!options.repository.empty()) return options.repository;
+  if (!names_platform_file()) {
+    return fail(Error::Kind::invalid, "no repository named, and there is no lifeboat.yaml here",
+                "name it: --repository WHERE or LIFEBOAT_REPOSITORY", Error::Code::usage);
+  }
   TRY(const platform::Platform platform, platform_file());
   if (platform.repository.empty()) {
     return fail(Error::Kind::invalid, "no repository is named",

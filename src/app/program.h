@@ -72,7 +72,10 @@ class Program {
   platform::Vocabulary vocabulary() const;
   // Errors: usage with the findings.
   Result<platform::Platform> read_platform(const std::string& path);
-  Result<platform::Platform> platform_file();  // options.config or ./lifeboat.yaml
+  // Whether options.config or this folder has one, readable or not.
+  bool names_platform_file() const;
+  // options.config or ./lifeboat.yaml.  Errors: usage when it is not there.
+  Result<platform::Platform> platform_file();
   // What a backup stores of the platform besides its sources.
   Result<backup::BundleFiles> bundle_files(const platform::Platform& platform) const;
 
@@ -80,6 +83,7 @@ class Program {
   void key_from_environment();
   // The key as the options, environment or person give it.
   Result<repo::Unlock> unlock(const Operation& op, std::string_view question);
+  // Errors: usage when neither option nor platform file names one.
   Result<std::string> repository_place();
   // A directory or a bucket, as the place says; `create`: makes the directory.
   Result<std::unique_ptr<store::Store>> open_store(const std::string& place, bool create);

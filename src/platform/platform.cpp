@@ -335,8 +335,7 @@ void Reader::plans(const Value& plans) {
 tl::unexpected<Error> file_error(const std::string& path, int number) {
   const std::string what = "platform file " + printable(path) + ": " + std::strerror(number);
   if (number == ENOENT || number == ENOTDIR) {
-    return fail(Error::Kind::not_found, what,
-                "name it with --config, or make one with 'lifeboat init'");
+    return fail(Error::Kind::not_found, what);
   }
   if (number == EACCES || number == EPERM) return fail(Error::Kind::denied, what);
   return fail(Error::Kind::unavailable, what);

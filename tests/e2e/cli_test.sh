@@ -348,6 +348,49 @@ CompletionKnowsEveryCommand() {
   )
 }
 
+# first_example COMMAND...: the first command line below "Example" of its help
+first_example() {
+  "$BINARY" "$@" --help | sed -n '/^Example/,$p' | grep -m 1 '^  lifeboat '
+}
+
+TheHelpOfRecoverIsForTheWorstDay() {
+  local option
+  "$BINARY" recover --help >"$SCRATCH/out"
+  for option in repository identity passphrase-file operator-key config; do
+    said "--$option"
+  done
+  said "Exit status: 0 recovered" "Without PLAN" "nobody is asked"
+  [[ $(first_example recover) == *" --repository "*" --identity "* ]]
+  grep -E '^  lifeboat recover --resume latest --repository [^ ]+ --identity ' "$SCRATCH/out"
+}
+
+AGroupWithoutACommandIsItsHelp() {
+  local group
+  for group in runs evidence plan keys kept operators; do
+    ends 2 "$BINARY" "$group"
+    expect "help of $group" "$("$BINARY" "$group" --help)" "$(<"$SCRATCH/out")"
+  done
+  ends 2 "$BINARY"
+  said "Start here:"
+  "$BINARY" runs 2>/dev/null >"$SCRATCH/out" || true
+  expect "data of no command" "" "$(<"$SCRATCH/out")"
+  [[ $(first_example runs) == *"runs watch latest"* ]]
+  "$BINARY" evidence --help >"$SCRATCH/out"
+  said "evidence export latest" "evidence verify" "--trust"
+  "$BINARY" runs release --help >"$SCRATCH/out"
+  said "in doubt"
+}
+
+HelpIsACommandToo() {
+  local words
+  for words in "" recover "runs watch"; do
+    # shellcheck disable=SC2086
+    expect "help of '$words'" "$("$BINARY" $words --help)" "$("$BINARY" help $words)"
+  done
+  ends 2 "$BINARY" help recovr
+  said "there is no command recovr" "did you mean recover?"
+}
+
 EveryHelpHasAnExampleOfItsOwn() {
   local command
   every_command >"$SCRATCH/commands"
@@ -378,6 +421,33 @@ keys
 restore
 plan validate -C /nonexistent
 END
+}
+
+# On the worst day, on a borrowed laptop: what is missing is a word, never a new repository.
+NoRepositoryNamedIsAWrongCommandLine() {
+  local words
+  mkdir "$SCRATCH/borrowed"
+  while read -r words; do
+    # shellcheck disable=SC2086
+    (cd "$SCRATCH/borrowed" && ends 2 "$BINARY" $words --identity "$W/identity" --no-input)
+    said "no repository named, and there is no lifeboat.yaml here" \
+      "next: name it: --repository WHERE or LIFEBOAT_REPOSITORY"
+    never grep -qE 'init|NOT READY' "$SCRATCH/out"
+  done <<END
+recover back
+recover --resume latest
+runs watch latest
+points
+plan evaluate back
+plan simulate back
+runbook back
+END
+  ends 2 "$BINARY" plan evaluate back -C "$SCRATCH/borrowed/typo.yaml" --identity "$W/identity"
+  never grep -qE 'init|NOT READY' "$SCRATCH/out"
+  (cd "$SCRATCH/borrowed" && ends 2 "$BINARY" backup --no-input)
+  said "platform file lifeboat.yaml" "lifeboat init"
+  (cd "$SCRATCH/borrowed" && ends 4 "$BINARY" doctor --no-input)
+  said "platform file lifeboat.yaml" "lifeboat init" "no repository named"
 }
 
 AnUnknownCommandIsToldTheNearest() {
@@ -461,6 +531,20 @@ TheReadmesFirstFiveMinutesWork() {
     bash -euxo pipefail "$SCRATCH/minutes" >"$SCRATCH/out" 2>&1 </dev/null || complain "$(<"$SCRATCH/out")"
   said "RECOVERED"
   [[ -e $SCRATCH/newcomer/try/uploads/bash ]] || complain "$(ls -R "$SCRATCH/newcomer")"
+}
+
+# What every Debian 12 has (apt needs it) is not named.
+TheReadmeNamesThePackagesThatTheBinaryNeeds() {
+  local library package
+  readelf -d "$BINARY" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' >"$SCRATCH/libraries"
+  (($(wc -l <"$SCRATCH/libraries") > 5))
+  while read -r library; do
+    package=$(dpkg -S "*/$(uname -m)-linux-gnu/$library" | sed -n '1s/:.*//p')
+    case $package in
+    libc6 | libgcc-s1 | libstdc++6) continue ;;
+    esac
+    grep -qwF -e "$package" README.md || complain "$library: README.md does not name '$package'"
+  done <"$SCRATCH/libraries"
 }
 
 # Statuses that the cases above have not met yet; 11 and 17 are in recovery_test.sh and

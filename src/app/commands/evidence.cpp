@@ -428,7 +428,9 @@ void add_controls(CLI::App& parent, Program& program) {
 void add_evidence(CLI::App& root, Program& program) {
   auto* evidence = root.add_subcommand("evidence", "The signed records of recoveries");
   evidence->require_subcommand(1);
-  evidence->footer("Example:\n  lifeboat evidence export latest ./evidence");
+  evidence->footer(
+      "Examples:\n  lifeboat evidence export latest ./evidence\n"
+      "  lifeboat evidence verify ./evidence --trust keys-of-acme.txt");
   auto* list = evidence->add_subcommand("list", "List the evidence that is kept");
   list->footer("Examples:\n  lifeboat evidence list\n  lifeboat evidence list -o json");
   list->callback([&program] {

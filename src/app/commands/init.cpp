@@ -110,7 +110,7 @@ void tell_what_to_keep(Program& program, const std::string& place, const Given& 
   Terminal& terminal = program.terminal();
   terminal.say("");
   terminal.say("Keep, each in another place than the platform:");
-  terminal.say("  1. this binary:      any machine can run it");
+  terminal.say("  1. this binary:      for Debian 12, with the packages that README.md names");
   terminal.say("  2. the repository:   " + place);
   if (!given.age_identity_file.empty()) {
     terminal.say("  3. the age identity: " + given.age_identity_file +

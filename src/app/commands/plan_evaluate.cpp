@@ -22,7 +22,7 @@ using readiness::BundleState;
 // The platform file that a person edits, on this machine: --config, or the one in this folder. One
 // that cannot be read is an error: a recovery by it would have the same.
 Result<std::optional<platform::Platform>> local_file(Program& program) {
-  if (!names_platform_file(program)) return std::optional<platform::Platform>();
+  if (!program.names_platform_file()) return std::optional<platform::Platform>();
   TRY(platform::Platform platform, program.platform_file());
   return std::optional(std::move(platform));
 }

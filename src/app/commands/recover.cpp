@@ -141,9 +141,15 @@ void add_recover(CLI::App& root, Program& program) {
                      ->needs(resume);
   command->add_option("--map", given->renames, "OLD=NEW: a step that has another name now")
       ->needs(replan);
-  command->add_flag("-y,--yes", given->yes, "agree to what --replan shows")->needs(replan);
+  command
+      ->add_flag("-y,--yes", given->yes,
+                 "agree to what --replan shows; else you are asked, or without a terminal it "
+                 "ends with exit 5")
+      ->needs(replan);
   // A run has pinned all of these; it cannot be rehearsed either.
-  command->add_option("plan", given->request.plan, "plan of the platform file or bundle")
+  command
+      ->add_option("plan", given->request.plan,
+                   "which plan; not needed where the platform has only one")
       ->excludes(resume);
   command
       ->add_option("--point", given->request.point,
@@ -165,11 +171,22 @@ void add_recover(CLI::App& root, Program& program) {
   command->add_flag("-n,--dry-run", given->dry_run, "show what is there and what would be done")
       ->excludes(resume);
   command->footer(
-      "Without --config the plan comes out of the repository.\n\nExamples:\n"
+      "Options of every command that matter here (see lifeboat --help): --repository WHERE; its\n"
+      "key, --identity FILE or --passphrase-file FILE; --operator-key FILE, to sign the evidence;\n"
+      "--config FILE, a platform file in place of the one in the repository.\n"
+      "Without PLAN the only plan is taken; of several the names are listed, and nothing is "
+      "begun.\n"
+      "Inputs that are missing are asked for; with --no-input nobody is asked.\n"
+      "Exit status: 0 recovered, 1 not recovered, 2 wrong command line, 3 partly recovered,\n"
+      "4 a dry run found what would fail, 5 a person has to answer, 6 a guard refused,\n"
+      "11 somebody else drives it; all are in docs/exit-codes.md.\n\n"
+      "Examples, on a borrowed laptop first:\n"
+      "  lifeboat recover shop-lost --repository /mnt/usb/repository --identity /mnt/usb/key.txt\n"
+      "  lifeboat recover --resume latest --repository /mnt/usb/repository --identity "
+      "/mnt/usb/key.txt\n"
       "  lifeboat recover shop-lost --dry-run\n"
       "  lifeboat recover move-shop --graceful --dry-run\n"
       "  lifeboat recover shop-lost --input target=/srv/new --since 2026-11-21T03:12:00Z\n"
-      "  lifeboat recover --resume latest\n"
       "  lifeboat recover --resume latest --replan --config lifeboat.yaml --map db=database\n"
       "  lifeboat recover --resume 4f2a1b9c0d3e --takeover");
   command->callback([&program, given] {

@@ -75,7 +75,9 @@ Result<int> show_log(const Operation& op, Program& program, const std::string& w
 void add_runs(CLI::App& root, Program& program) {
   auto* runs = root.add_subcommand("runs", "List, watch and command recoveries");
   runs->require_subcommand(1);
-  runs->footer("Example:\n  lifeboat runs list");
+  runs->footer(
+      "Examples:\n  lifeboat runs watch latest\n  lifeboat runs show latest\n"
+      "  lifeboat runs approve latest go-live --operator-key alice.pem\n  lifeboat runs list");
   auto* list = runs->add_subcommand("list", "List the runs, newest last");
   list->footer("Examples:\n  lifeboat runs list\n  lifeboat runs list --output json");
   list->callback([&program] {

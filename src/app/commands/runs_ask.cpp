@@ -24,6 +24,7 @@ struct Asking {
   const char* help;
   bool of_step, needs_reason;
   const char* example;
+  const char* when = "";  // it is needed
 };
 
 constexpr Asking askings[] = {
@@ -45,7 +46,9 @@ constexpr Asking askings[] = {
     {"go-back", "Undo the whole run, in reverse", false, true,
      "lifeboat runs go-back latest --reason 'the old platform is alive'"},
     {"release", "Give your word that the drivers before are stopped", false, true,
-     "lifeboat runs release latest --reason 'the laptop is off'"},
+     "lifeboat runs release latest --reason 'the laptop is off'",
+     "Needed only when a run that was taken over stops at a change in doubt: one that the driver\n"
+     "before announced and may still be at work on. Make sure first that it is stopped.\n\n"},
 };
 
 constexpr auto answer_wait = std::chrono::seconds(12);
@@ -156,7 +159,7 @@ void add_asking(CLI::App& runs, Program& program, const Asking& asking) {
     command->add_option("--input-file", given->input_files,
                         "NAME=PATH: the value is in this file, as for secrets it must be");
   }
-  command->footer(fmt::format("Example:\n  {}", asking.example));
+  command->footer(fmt::format("{}Example:\n  {}", asking.when, asking.example));
   command->callback([&program, &asking, given] {
     program.chosen = [&program, &asking, given](const Operation& op) {
       return ask(op, program, asking, *given);
