@@ -321,19 +321,24 @@ Result<bool> Broker::serves(const Operation& op, const QueueName& queue) {
   wish.set("ackmode", "ack_requeue_true");
   wish.set("encoding", "auto");
   const std::string path = object_path({Kind::queue, queue.vhost, queue.name}) + "/get";
-  const auto answer = call(op, {"POST", path, wish}, serve_patience);
-  if (answer) return true;
-  const Error& error = answer.error();
-  if (error.code == Error::Code::timeout) {
-    // The queue's silence, unless nothing at all answers.
-    TRY_DO(call(op, {"GET", "/api/whoami", Value()}, serve_patience));
-    return false;
+  const auto end = op.clock->boot() + serve_patience;
+  for (;;) {
+    const auto answer = call(op, {"POST", path, wish}, serve_patience);
+    if (answer) return true;
+    const Error& error = answer.error();
+    if (error.code == Error::Code::timeout) {
+      // The queue's silence, unless nothing at all answers.
+      TRY_DO(call(op, {"GET", "/api/whoami", Value()}, serve_patience));
+      return false;
+    }
+    if (error.kind == ErrorKind::not_found) return true;
+    const bool refused = error.kind == ErrorKind::invalid;
+    if (refused && error.what.find("single active consumer") != std::string::npos) return true;
+    if (!refused && error.kind != ErrorKind::unavailable) return fail(error);
+    // In the name of one that is not at work: the broker may be making it still, for one that died.
+    if (op.clock->boot() >= end) return refused ? Result<bool>(false) : fail(error);
+    TRY_DO(op.pause(look_every));
   }
-  if (error.kind == ErrorKind::not_found) return true;
-  if (error.kind == ErrorKind::invalid) {  // by its leader, or in the name of one that is not there
-    return error.what.find("single active consumer") != std::string::npos;
-  }
-  return fail(error);
 }
 
 Result<void> Broker::put(const Operation& op, const ObjectKey& key, const Value& value) {

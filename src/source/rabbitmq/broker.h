@@ -76,7 +76,8 @@ class Broker {
   // Whether an empty quorum queue serves: it is asked for a message, which takes the right to read
   // there. Should one have come meanwhile it goes back, redelivered: only for queues that nobody
   // uses yet. True for one that is gone.
-  // Errors: as call(), but that no answer within ten seconds means no.
+  // One that is still being made is waited for, ten seconds.
+  // Errors: as call(), but that no answer, or only refusals, within that time means no.
   Result<bool> serves(const Operation& op, const QueueName& queue);
 
   // Where applications enter, with our login: at `given` ("amqp://HOST:PORT", "amqps://HOST"), or

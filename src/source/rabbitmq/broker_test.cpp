@@ -220,7 +220,8 @@ TEST_F(BrokerTest, OnlyAnAnswerOfItsLeaderMeansThatAQueueServes) {
     http.answer = [=](const HttpRequest&) {
       return response(status, fmt::format(R"({{"reason":"{}"}})", reason));
     };
-    return *broker.serves(op, queue);
+    const FakeClock fake;
+    return *broker.serves({.clock = &fake}, queue);
   };
   EXPECT_TRUE(answers(200, ""));
   EXPECT_TRUE(answers(404, "gone meanwhile"));
@@ -228,6 +229,19 @@ TEST_F(BrokerTest, OnlyAnAnswerOfItsLeaderMeansThatAQueueServes) {
   EXPECT_FALSE(answers(400, "541 Cannot get a message from queue: noproc"));
   http.answer = [](const HttpRequest&) { return response(401, R"({"reason":"not permitted"})"); };
   EXPECT_EQ(broker.serves(op, queue).error().kind, K::denied);
+}
+
+// Whoever died had asked for it, and the broker goes on with that.
+TEST_F(BrokerTest, AQueueThatIsBeingMadeIsWaitedFor) {
+  const FakeClock fake;
+  int asked = 0;
+  http.answer = [&](const HttpRequest&) {
+    return ++asked < 4 ? response(asked % 2 ? 500 : 400, "{}") : response(200, "[]");
+  };
+  EXPECT_TRUE(*broker.serves({.clock = &fake}, {"audit", "trail"}));
+  EXPECT_EQ(asked, 4);
+  http.answer = [&](const HttpRequest&) { return response(500, "{}"); };
+  EXPECT_EQ(broker.serves({.clock = &fake}, {"audit", "trail"}).error().kind, K::unavailable);
 }
 
 TEST_F(BrokerTest, TheSilenceOfAQueueIsToldFromThatOfTheBroker) {
@@ -242,23 +256,26 @@ TEST_F(BrokerTest, TheSilenceOfAQueueIsToldFromThatOfTheBroker) {
 }
 
 TEST_F(BrokerTest, AQuorumQueueThatServesNobodyIsMadeOnceMore) {
+  const FakeClock fake;
   int made = 0;
   int silent = 1;
   Value wanted = plain_queue();
   wanted.map()["arguments"].set("x-queue-type", "quorum");
   http.answer = [&](const HttpRequest& request) {
     if (request.url.ends_with("/get")) {
-      return silent-- > 0 ? response(400, R"({"reason":"541 noproc"})") : response(200, "[]");
+      if (silent > 0) return response(400, R"({"reason":"541 noproc"})");
+      return response(200, "[]");
     }
     made += request.url.ends_with("/api/definitions");
+    silent -= request.method == "DELETE";
     return request.method == "GET"
                ? response(200, R"({"arguments": {"x-queue-type": "quorum"}, "durable": true})")
                : response(204, "");
   };
-  EXPECT_TRUE(make_queue(op, broker, a_queue, wanted));
+  EXPECT_TRUE(make_queue({.clock = &fake}, broker, a_queue, wanted));
   EXPECT_EQ(made, 2);
   silent = 2;
-  const auto never = make_queue(op, broker, a_queue, wanted);
+  const auto never = make_queue({.clock = &fake}, broker, a_queue, wanted);
   ASSERT_FALSE(never);
   EXPECT_EQ(never.error().kind, K::unavailable);
   EXPECT_THAT(never.error().what,
