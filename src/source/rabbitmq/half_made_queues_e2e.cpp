@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <functional>
 
-#include "capture/memory_capture.h"
 #include "source/rabbitmq/rabbitmq_bench.h"
 
 namespace lifeboat::source {
@@ -39,13 +38,6 @@ Value queue_of(const std::string& type) {
   arguments.set("x-queue-type", type);
   value.set("arguments", arguments);
   return value;
-}
-
-std::shared_ptr<capture::Feed> captured_of(Bench& bench) {
-  capture::MemoryCapture sink;
-  const auto done = bench.open()->capture(op, sink);
-  EXPECT_TRUE(done) << done.error().what;
-  return sink.feed();
 }
 
 class HalfMadeQueues : public testing::Test {
@@ -127,7 +119,7 @@ TEST_F(DeadQueues, OneThatACutOffRestoreLeftIsMadeAnew) {
     const auto serves = target().broker().serves(op, {"shop", "orders"});
     return serves && !*serves;
   });
-  const auto feed = captured_of(original());
+  const auto feed = original().captured();
   RestoreOptions options;
   options.marker = {.run = "run-1", .step = "broker", .generation = 1, .snapshot = "4f2a"};
   ASSERT_TRUE(target().broker().write_marker(op, {options.marker, {}}));
@@ -143,7 +135,7 @@ TEST_F(DeadQueues, OneThatACutOffRestoreLeftIsMadeAnew) {
 
 TEST_F(DeadQueues, OneThatTheBrokerCallsDownIsRed) {
   make_dead([] { return target().read().ailing.contains({"shop", "orders"}); });
-  const std::string red = red_ones(target().open()->verify(op, *captured_of(target())));
+  const std::string red = red_ones(target().open()->verify(op, *target().captured()));
   EXPECT_EQ(red, "queues that run: 0 run; down: queue shop/orders\n");
 }
 

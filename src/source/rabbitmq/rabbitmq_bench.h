@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/testbed_variable.h"
+#include "capture/memory_capture.h"
 #include "schema/json.h"
 #include "source/rabbitmq/rabbitmq_source.h"
 
@@ -50,6 +51,13 @@ class Bench {
     auto source = make_rabbitmq_source(std::move(http), {login_, std::move(vhosts)});
     EXPECT_TRUE(source);
     return source ? *std::move(source) : nullptr;
+  }
+  // What a capture of it (of some virtual hosts) has.
+  std::shared_ptr<capture::Feed> captured(std::vector<std::string> vhosts = {}) {
+    capture::MemoryCapture sink;
+    const auto done = open_with(http_, std::move(vhosts))->capture(op, sink);
+    EXPECT_TRUE(done) << done.error().what;
+    return sink.feed();
   }
   Broker& broker() { return broker_; }
   const rabbitmq::Login& login() const { return login_; }

@@ -74,11 +74,8 @@ RestoreOptions first_run(Foreign foreign = Foreign::refuse) {
 
 class RabbitmqSourceTest : public testing::Test {
  protected:
-  std::shared_ptr<capture::Feed> captured(std::vector<std::string> vhosts = {}) {
-    capture::MemoryCapture sink;
-    const auto done = original().open_with(original().http(), std::move(vhosts))->capture(op, sink);
-    EXPECT_TRUE(done) << done.error().what;
-    return sink.feed();
+  static std::shared_ptr<capture::Feed> captured(std::vector<std::string> vhosts = {}) {
+    return original().captured(std::move(vhosts));
   }
   void SetUp() override { target().wipe(); }
 };
