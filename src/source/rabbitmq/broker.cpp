@@ -64,6 +64,23 @@ bool is_not_started(const Error& error) {
   return error.what.find("vhost_supervisor_not_running") != std::string::npos;
 }
 
+// By what the broker tells of each node; one of an old version tells nothing.
+bool is_stopped(const Value& vhost) {
+  const Value& nodes = vhost.at("cluster_state");
+  if (!nodes.is(Value::Type::map) || nodes.map().empty()) return false;
+  return std::ranges::none_of(nodes.map(),
+                              [](const auto& node) { return node.second == Value("running"); });
+}
+
+std::set<std::string> stopped_of(const Value& vhosts) {
+  std::set<std::string> stopped;
+  if (!vhosts.is(Value::Type::list)) return stopped;
+  for (const Value& vhost : vhosts.list()) {
+    if (is_stopped(vhost)) stopped.insert(vhost.text("name"));
+  }
+  return stopped;
+}
+
 std::vector<std::string> strings(const Value& list) {
   std::vector<std::string> out;
   if (!list.is(Value::Type::list)) return out;
@@ -276,6 +293,7 @@ Result<LiveBroker> Broker::read(const Operation& op) {
                               overview.text("node"), reading.global.text("internal_cluster_id"));
   read_own(reading.global, live);
   if (!queues.is(Value::Type::list)) return live;
+  const std::set<std::string> stopped = stopped_of(vhosts);
   for (const Value& queue : queues.list()) {
     const QueueName name{queue.text("vhost"), queue.text("name")};
     const bool exclusive = queue.boolean("exclusive", false);
@@ -289,6 +307,7 @@ Result<LiveBroker> Broker::read(const Operation& op) {
                          type == "quorum"};
     const std::string state = queue.text("state");
     if (is_ailing(state)) live.ailing[name] = state;
+    if (stopped.contains(name.vhost)) live.ailing[name] = "in a stopped virtual host";
   }
   return live;
 }
@@ -369,6 +388,22 @@ Result<Value> Broker::call_once_started(const Operation& op, const ApiCall& want
       return fail(std::move(error));
     }
     if (waited > starts_by_itself && !std::exchange(told, true)) TRY_DO(start_vhost(op, vhost));
+  }
+}
+
+Result<void> Broker::run_vhost(const Operation& op, const std::string& vhost) {
+  const auto begun = op.clock->boot();
+  for (bool told = false;;) {
+    TRY(const Value state, call(op, {"GET", "/api/vhosts/" + url_segment(vhost), {}}));
+    if (!is_stopped(state)) return {};
+    const auto waited = op.clock->boot() - begun;
+    if (waited > start_patience) {
+      return fail(ErrorKind::unavailable,
+                  fmt::format("{}: virtual host {} does not start", endpoint_, printable(vhost)),
+                  "the broker's log says why; rabbitmqctl restart_vhost --vhost NAME");
+    }
+    if (waited > starts_by_itself && !std::exchange(told, true)) TRY_DO(start_vhost(op, vhost));
+    TRY_DO(op.pause(look_every));
   }
 }
 

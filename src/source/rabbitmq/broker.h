@@ -47,8 +47,9 @@ struct LiveBroker {
   std::vector<std::string> skipped;
   std::optional<BrokerMarker> marker;
   StepUsers step_users;
-  QueueDepths queues;                       // all of them, as each last told: up to seconds ago
-  std::map<QueueName, std::string> ailing;  // the state of those that do not run: "down", "crashed"
+  QueueDepths queues;  // all of them, as each last told: up to seconds ago
+  // The state of those that do not run: "down", "crashed", "in a stopped virtual host".
+  std::map<QueueName, std::string> ailing;
   std::string version, identity;
 };
 
@@ -79,6 +80,11 @@ class Broker {
   // One that is still being made is waited for, ten seconds.
   // Errors: as call(), but that no answer, or only refusals, within that time means no.
   Result<bool> serves(const Operation& op, const QueueName& queue);
+
+  // Answers when a virtual host runs. One that does not by itself is started: when its making was
+  // cut off, it and its queues are listed, and whoever enters is refused (docs/decisions/0015).
+  // Errors: unavailable; as call().
+  Result<void> run_vhost(const Operation& op, const std::string& vhost);
 
   // Where applications enter, with our login: at `given` ("amqp://HOST:PORT", "amqps://HOST"), or
   // as the broker itself tells if that is empty. It must be the same broker: door.cluster says

@@ -180,6 +180,26 @@ TEST_F(BrokerTest, OneThatWasCutOffIsStarted) {
   EXPECT_EQ(never.error().kind, K::unavailable);
 }
 
+TEST_F(BrokerTest, OneThatWasCutOffIsStartedBeforeItIsEntered) {
+  const FakeClock fake;
+  bool started = false, helps = true;
+  http.answer = [&](const HttpRequest& request) {
+    started = started || request.url.ends_with("/api/vhosts/audit/start/rabbit%40mq");
+    return response(200, started && helps ? R"({"cluster_state":{"rabbit@mq":"running"}})"
+                                          : R"({"cluster_state":{"rabbit@mq":"stopped"}})");
+  };
+  EXPECT_TRUE(broker.run_vhost({.clock = &fake}, "audit"));
+  EXPECT_TRUE(started);
+  helps = false;
+  const auto never = broker.run_vhost({.clock = &fake}, "audit");
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().kind, K::unavailable);
+  EXPECT_THAT(never.error().what, testing::HasSubstr("virtual host audit does not start"));
+  // An old version does not tell.
+  http.answer = [](const HttpRequest&) { return response(200, R"({"name":"audit"})"); };
+  EXPECT_TRUE(broker.run_vhost({.clock = &fake}, "audit"));
+}
+
 const std::string as_made = R"({"arguments": {}, "auto_delete": false, "durable": true})";
 
 Value plain_queue() {

@@ -9,6 +9,7 @@
 #include "capture/item.h"
 #include "crypt/crypt.h"
 #include "schema/json.h"
+#include "source/rabbitmq/borrowed_rights.h"
 #include "source/rabbitmq/lost_messages.h"
 #include "source/rabbitmq/stored_definitions.h"
 #include "source/rabbitmq/working_queues.h"
@@ -21,7 +22,6 @@ using ErrorKind = Error::Kind;
 
 constexpr int most_readings = 6;
 constexpr std::size_t remarks_told = 20;  // about transient queues: there may be thousands
-constexpr auto leave_patience = std::chrono::seconds(10);
 
 // The user that the object belongs to, "" if to none.
 std::string user_of(const ObjectKey& key) {
@@ -135,9 +135,9 @@ class RabbitmqSource final : public Source {
     RestoreReport report;
     report.items = captured.items;
     report.bytes = captured.bytes;
-    const Work work{scope, report, marker, options.progress};
-    const auto done = make_equal(op, captured, seen, work);
-    leave(op, work);
+    BorrowedRights rights(broker_, seen.me, captured.topology, marker);
+    const auto done = make_equal(op, captured, seen, {scope, report, rights, options.progress});
+    std::ranges::move(rights.give_back(op), std::back_inserter(report.remarks));
     TRY_DO(done);
     marker.marker.done = true;
     TRY_DO(broker_.write_marker(op, marker));
@@ -192,7 +192,7 @@ class RabbitmqSource final : public Source {
   struct Work {
     const Scope& scope;
     RestoreReport& report;
-    BrokerMarker& marker;
+    BorrowedRights& rights;
     std::function<void(std::uint64_t, std::uint64_t)> progress = {};
   };
 
@@ -353,70 +353,16 @@ class RabbitmqSource final : public Source {
   Result<void> remove_silent(const Operation& op, const Captured& captured, const Seen& seen,
                              const Work& work) {
     if (!seen.live.marker || seen.live.marker->marker.done) return {};
-    std::set<std::string> open;
     for (const auto& [queue, depth] : seen.live.queues) {
       const ObjectKey key{Kind::queue, queue.vhost, queue.name};
       if (!depth.quorum || depth.messages() > 0 || !captured.topology.contains(key)) continue;
-      if (open.insert(queue.vhost).second) {
-        TRY_DO(enter(op, queue.vhost, captured, seen, work));
-      }
-      TRY(const bool removed, remove_if_silent(op, broker_, queue));
-      if (removed) work.report.remarks.push_back(key.text() + " served nobody and is made anew");
+      TRY_DO(work.rights.enter(op, queue.vhost, seen.live.topology));
+      TRY(const bool serves, broker_.serves(op, queue));
+      if (serves) continue;
+      TRY_DO(broker_.remove(op, key, Value()));
+      work.report.remarks.push_back(key.text() + " served nobody and is made anew");
     }
     return {};
-  }
-
-  static Value all_rights() {
-    Value all{Value::Map{}};
-    for (const char* right : {"configure", "write", "read"}) all.set(right, ".*");
-    return all;
-  }
-
-  static bool has_all_rights(const std::string& vhost, const Seen& seen) {
-    const auto has = seen.live.topology.find({Kind::permission, vhost, seen.me});
-    return has != seen.live.topology.end() && has->second == all_rights();
-  }
-
-  // Before the full permission is taken, or given by the broker to whoever makes a virtual host:
-  // whoever goes on after a kill must know what was there.
-  Result<void> owe(const Operation& op, const std::string& vhost, const Captured& captured,
-                   const Seen& seen, BrokerMarker& marker) {
-    Value& owed = marker.owed.map()[seen.me];
-    if (!owed.is(Value::Type::map)) owed = Value(Value::Map{});
-    if (owed.has(vhost)) return {};
-    const bool existed = seen.live.topology.contains({Kind::vhost, vhost, ""});
-    const Topology& right = existed ? seen.live.topology : captured.topology;
-    const auto permission = right.find({Kind::permission, vhost, seen.me});
-    owed.set(vhost, permission == right.end() ? Value() : permission->second);
-    return broker_.write_marker(op, marker);
-  }
-
-  // Declaring a queue and asking one needs rights in its virtual host, of an administrator too.
-  Result<void> enter(const Operation& op, const std::string& vhost, const Captured& captured,
-                     const Seen& seen, const Work& work) {
-    if (has_all_rights(vhost, seen)) return {};
-    TRY_DO(owe(op, vhost, captured, seen, work.marker));
-    return broker_.put(op, {Kind::permission, vhost, seen.me}, all_rights());
-  }
-
-  // Gives back what is owed, whatever ended the restore, and whoever took it.
-  void leave(const Operation& op, const Work& work) {
-    const Operation patient = Operation{op.clock}.within(leave_patience);
-    Value still{Value::Map{}};
-    for (const auto& [user, owed] : work.marker.owed.map()) {
-      if (!owed.is(Value::Type::map)) continue;
-      for (const auto& [vhost, permission] : owed.map()) {
-        const ObjectKey key{Kind::permission, vhost, user};
-        const auto done = permission.is_null() ? broker_.remove(patient, key, Value())
-                                               : broker_.put(patient, key, permission);
-        if (done) continue;
-        still.map()[user].set(vhost, permission);
-        work.report.remarks.push_back(
-            fmt::format("{} was given all rights in virtual host {} and keeps them: {}",
-                        printable(user), printable(vhost), done.error().what));
-      }
-    }
-    work.marker.owed = std::move(still);
   }
 
   Result<void> put_all(const Operation& op, const Captured& captured, const Seen& seen,
@@ -427,14 +373,13 @@ class RabbitmqSource final : public Source {
     std::vector<ObjectKey> todo = change.missing;
     todo.insert(todo.end(), change.different.begin(), change.different.end());
     std::sort(todo.begin(), todo.end());
-    std::set<std::string> open;
     for (std::size_t done = 0; done < todo.size(); ++done) {
       const ObjectKey& key = todo[done];
       const bool is_new =
           key.kind == Kind::vhost && !seen.live.topology.contains({Kind::vhost, key.vhost, ""});
-      if (is_new) TRY_DO(owe(op, key.vhost, captured, seen, work.marker));
-      if (is_immutable(key.kind) && open.insert(key.vhost).second) {
-        TRY_DO(enter(op, key.vhost, captured, seen, work));
+      if (is_new) TRY_DO(work.rights.owe(op, key.vhost, seen.live.topology));
+      if (is_immutable(key.kind)) {
+        TRY_DO(work.rights.enter(op, key.vhost, seen.live.topology));
       }
       auto put = key.kind == Kind::queue ? make_queue(op, broker_, key, wanted.at(key))
                                          : broker_.put(op, key, wanted.at(key));

@@ -34,13 +34,6 @@ Result<void> make_queue(const Operation& op, Broker& broker, const ObjectKey& ke
   }
 }
 
-Result<bool> remove_if_silent(const Operation& op, Broker& broker, const QueueName& queue) {
-  TRY(const bool serves, broker.serves(op, queue));
-  if (serves) return false;
-  TRY_DO(broker.remove(op, {Kind::queue, queue.vhost, queue.name}, Value()));
-  return true;
-}
-
 std::optional<Check> check_that_queues_run(const Topology& wanted, const LiveBroker& live) {
   std::size_t there = 0, ailing = 0;
   std::string which;

@@ -16,10 +16,6 @@ namespace lifeboat::source::rabbitmq {
 Result<void> make_queue(const Operation& op, Broker& broker, const ObjectKey& key,
                         const Value& value);
 
-// Removes an empty quorum queue that serves nobody, for one that a cut off restore has left; true
-// when it did. With full rights in its virtual host.  Errors: as Broker::serves().
-Result<bool> remove_if_silent(const Operation& op, Broker& broker, const QueueName& queue);
-
 // Whether the queues of `wanted` that are there run, as the broker tells it: nothing is asked of
 // them, for they may be at work for others.  nullopt: `wanted` has no queue.
 std::optional<Check> check_that_queues_run(const Topology& wanted, const LiveBroker& live);
