@@ -235,12 +235,13 @@ class Verifier:
             def let_through(attempt):
                 name = attempt["step"]
                 gate = gates[attempt["plan_version"]][name]
-                return not gate or gate_open(gate, words.get(name, []), attempt["begun_ns"])
+                return not gate or gate_open(gate, words.get(name, []), attempt, self.inputs_changed)
             if step["attempts"] and not any(map(let_through, step["attempts"])):
                 self.fault(RECORD, f"{step['name']} began without its approvals")
 
     def check_people(self, record, plans):
         words = {}
+        self.inputs_changed = []
         for request in record["people"]["requests"]:
             where = f"request {request['number']}"
             operators = record["people"]["operators"][request["operators_version"]]
@@ -259,6 +260,8 @@ class Verifier:
                     any(text_of(said, name) != text for name, text in beside.items()):
                 self.fault(RECORD, f"{where}: its words are others")
                 continue
+            if request["accepted"] and request["action"] == "retry" and said.get("inputs"):
+                self.inputs_changed.append(request["taken_ns"])
             if not request["accepted"] or request["action"] not in ("approve", "decline"):
                 continue
             subject = dumped({"run": record["run"], "step": request["step"],
@@ -268,8 +271,11 @@ class Verifier:
             if hashlib.sha256(subject).hexdigest() != text_of(said, "subject"):
                 self.fault(RECORD, f"{where} was given for something else")
                 continue
+            time = said.get("time")
+            given = min(time, request["taken_ns"]) if isinstance(time, int) else request["taken_ns"]
             words.setdefault(request["step"], []).append(
-                (request["by"], request["taken_ns"], request["action"] == "approve"))
+                {"by": request["by"], "taken": request["taken_ns"], "given": given,
+                 "plan": request["plan_version"], "yes": request["action"] == "approve"})
         return words
 
 
@@ -278,15 +284,19 @@ def text_of(said, name):
     return said[name] if isinstance(said.get(name), str) else ""
 
 
-def gate_open(gate, words, begun):
-    people = set()
-    for name, taken, yes in words:
-        if taken > begun:
+def gate_open(gate, words, attempt, inputs_changed):
+    people, begun = set(), attempt["begun_ns"]
+    for word in words:
+        if word["taken"] > begun:
             continue
-        if not yes:
+        if not word["yes"]:
             people.clear()
-        elif begun - taken <= gate["expires_ns"] and (not gate["by"] or name in gate["by"]):
-            people.add(name)
+            continue
+        stands = word["plan"] == attempt["plan_version"] and \
+            begun - word["given"] <= gate["expires_ns"] and \
+            not any(word["taken"] < changed <= begun for changed in inputs_changed)
+        if stands and (not gate["by"] or word["by"] in gate["by"]):
+            people.add(word["by"])
     return len(people) >= max(gate["count"], 1)
 
 

@@ -36,7 +36,8 @@ class Checker {
  private:
   struct Word {  // an approval or a decline that counts
     std::string by;
-    std::int64_t taken_ns = 0;
+    std::int64_t taken_ns = 0, given_ns = 0;
+    std::int64_t plan = 0;
     bool yes = false;
   };
 
@@ -65,14 +66,19 @@ class Checker {
     }
     if (!accepted) return;
     const std::string action = request.text("action");
+    const std::int64_t taken = request.integer("taken_ns", 0);
+    const Value& inputs = words->at("inputs");
+    const bool other_inputs = inputs.is(Value::Type::map) && !inputs.map().empty();
+    if (action == "retry" && other_inputs) inputs_changed_.push_back(taken);
     if (action != "approve" && action != "decline") return;
     if (words->text("subject") != subject(request)) {
       return fault(request,
                    "it was given for another plan, other inputs or another recovery point");
     }
     const bool yes = action == "approve";
-    words_[request.text("step")].push_back(
-        {request.text("by"), request.integer("taken_ns", 0), yes});
+    words_[request.text("step")].push_back({request.text("by"), taken,
+                                            std::min(words->integer("time", taken), taken),
+                                            request.integer("plan_version", -1), yes});
     if (!yes) return;
     found_.approvals.push_back({static_cast<std::uint64_t>(request.integer("number", 0)),
                                 request.text("by"), request.text("step"), key});
@@ -133,7 +139,7 @@ class Checker {
       const Value* gate = gate_of(attempt.integer("plan_version", -1), name);
       const bool none = gate != nullptr && gate->is_null();
       if (none) return;
-      if (gate != nullptr && open_at(name, *gate, attempt.integer("begun_ns", 0))) return;
+      if (gate != nullptr && lets_through(*gate, attempt)) return;
     }
     found_.faults.push_back(step.text("name") +
                             ": it began without the approvals that its gate asks for");
@@ -152,20 +158,28 @@ class Checker {
     return found == gates.end() ? nullptr : found->second;
   }
 
-  bool open_at(const std::string& step, const Value& gate, std::int64_t begun_ns) const {
+  bool lets_through(const Value& gate, const Value& attempt) const {
+    const std::int64_t begun_ns = attempt.integer("begun_ns", 0);
     std::set<std::string> people;
-    const auto said = words_.find(step);
+    const auto said = words_.find(attempt.text("step"));
     if (said == words_.end()) return false;
     for (const Word& word : said->second) {
       if (word.taken_ns > begun_ns) continue;
       if (!word.yes) people.clear();
-      const std::int64_t age = begun_ns - word.taken_ns;
-      if (word.yes && age <= gate.integer("expires_ns", 0) && may_approve(gate, word.by)) {
-        people.insert(word.by);
-      }
+      const bool stands = word.plan == attempt.integer("plan_version", -1) &&
+                          !changed_between(word.taken_ns, begun_ns) &&
+                          begun_ns - word.given_ns <= gate.integer("expires_ns", 0);
+      if (word.yes && stands && may_approve(gate, word.by)) people.insert(word.by);
     }
     return people.size() >=
            static_cast<std::size_t>(std::max<std::int64_t>(gate.integer("count", 1), 1));
+  }
+
+  // Whether a person gave the run other inputs.
+  bool changed_between(std::int64_t approved_ns, std::int64_t begun_ns) const {
+    return std::ranges::any_of(inputs_changed_, [&](std::int64_t changed_ns) {
+      return approved_ns < changed_ns && changed_ns <= begun_ns;
+    });
   }
 
   static bool may_approve(const Value& gate, const std::string& by) {
@@ -178,6 +192,7 @@ class Checker {
   PeopleCheck found_;
   std::map<std::int64_t, std::map<std::string, const Value*>> gates_;  // by plan and step
   std::map<std::string, std::vector<Word>> words_;  // by step, in the order of the journal
+  std::vector<std::int64_t> inputs_changed_;        // when
   std::map<std::tuple<std::size_t, std::size_t, std::string>, std::string> subjects_;
 };
 

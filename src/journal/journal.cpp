@@ -27,6 +27,7 @@ constexpr auto note_delay = std::chrono::seconds(1);
 constexpr auto log_delay = std::chrono::seconds(4);
 constexpr std::size_t events_per_segment_max = 2000;
 // Of lines, in one flush(): more than can wait at once, so that all that waited is written.
+constexpr auto others_write = std::chrono::milliseconds(100);
 constexpr int chunks_per_flush_max = 4;
 
 class ChainedJournal final : public Journal {
@@ -215,7 +216,8 @@ Result<void> ChainedJournal::wait_written(const Operation& op, std::uint64_t tic
   while (written_total_ < ticket) {
     if (lost_) return fail(*lost_);
     if (writing_) {
-      changed_.wait(mutex_);
+      changed_.wait_for(mutex_, others_write);
+      TRY_DO(op.proceed());  // whoever writes may have more patience than we
       continue;
     }
     writing_ = true;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "journal/heartbeat.h"
 #include "journal/requests.h"
 #include "plan/schedule.h"
@@ -16,6 +18,10 @@ constexpr std::size_t requests_at_once = 100;
 
 plan::Times urgency(const EngineSetup& setup, const plan::Plan& plan, const plan::Graph& graph) {
   return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Pace::usual));
+}
+
+bool gives_inputs(const Verdict& verdict) {
+  return verdict.accepted() && !verdict.request.inputs.is_null();
 }
 
 }  // namespace
@@ -179,24 +185,41 @@ Result<void> Drive::read_requests(const Operation& op) {
   TRY(const auto asked,
       journal::requests_from(op, *setup_.repository, journal_.run(), first, requests_at_once));
   for (const journal::Request& request : asked) {
-    TRY(const Verdict verdict,
-        ledger_.take(request, [this](const std::string& step) { return runs(step); }));
+    taken_.push_back(ledger_.take(request, [this](const std::string& step) { return runs(step); }));
+  }
+  if (taken_.empty()) return {};
+  TRY_DO(ledger_.settle(op));  // when it cannot, the next look does
+  if (std::ranges::any_of(taken_, gives_inputs)) TRY_DO(ledger_.reveal_inputs());
+  for (const Verdict& verdict : taken_) {
     setup_.around.observer->asked(verdict.request.by, verdict.request.action, verdict.request.step,
                                   verdict.why);
     if (verdict.accepted()) follow(verdict);
   }
+  taken_.clear();
   return {};
 }
 
 void Drive::follow(const Verdict& verdict) {
   const std::string& action = verdict.request.action;
   if (action == "cancel") stop_steps();
-  if (action == "skip" || action == "retry") {
-    MutexLock lock(mutex_);
-    const auto found = stops_.find(verdict.request.step);
-    if (found != stops_.end()) found->second.request_stop();
+  if (action == "skip" || action == "retry") stop(verdict.request.step);
+  if (action == "decline") stop_unless_begun(verdict.request.step);
+  if (action == "go-back") {
+    for (const plan::StepNode& node : plan_.steps) stop_unless_begun(node.name);
   }
   wake();
+}
+
+void Drive::stop(const std::string& step) {
+  MutexLock lock(mutex_);
+  const auto found = stops_.find(step);
+  if (found != stops_.end()) found->second.request_stop();
+}
+
+// A change that was announced comes to its end; so does what is being undone.
+void Drive::stop_unless_begun(const std::string& step) {
+  const StepState state = ledger_.step(step);
+  if (!state.intent_open && !state.undo_wanted) stop(step);
 }
 
 // This driver can or may not write the journal any more: all its steps are to stop.

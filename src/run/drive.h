@@ -50,6 +50,8 @@ class Drive {
 
   Result<void> read_requests(const Operation& op);
   void follow(const Verdict& verdict);
+  void stop(const std::string& step);
+  void stop_unless_begun(const std::string& step);
   bool runs(const std::string& step) const;
 
   void halt(Error error);
@@ -73,6 +75,7 @@ class Drive {
   std::map<std::string, std::jthread> running_;  // of the thread in run()
   std::set<std::string> told_;                   // gates that the observer knows of; likewise
   bool undoing_ = false;                         // somebody wants a step undone; likewise
+  std::vector<Verdict> taken_;                   // and not followed yet; of who reads requests
 
   mutable Mutex mutex_;
   Condition changed_;

@@ -96,10 +96,9 @@ Result<std::unique_ptr<Follower>> Follower::open(const Operation& op, repo::Repo
 }
 
 Result<std::vector<Event>> Follower::news(const Operation& op) {
-  const std::size_t known = chain_.events.size();
   TRY(const std::uint64_t more, journal::read_further(op, repository_, run_, chain_));
   if (more > 0) seen_alive_ = op.clock->boot();
-  for (std::size_t i = known; i < chain_.events.size(); ++i) fold(state_, chain_.events[i]);
+  for (; folded_ < chain_.events.size(); ++folded_) fold(state_, chain_.events[folded_]);
   std::vector<Event> fresh(chain_.events.begin() + static_cast<std::ptrdiff_t>(told_),
                            chain_.events.end());
   told_ = chain_.events.size();

@@ -36,6 +36,7 @@ class Follower {
         run_(std::move(run)),
         chain_(std::move(chain)),
         state_(std::move(state)),
+        folded_(chain_.events.size()),
         seen_alive_(now) {}
 
  private:
@@ -43,6 +44,7 @@ class Follower {
   const std::string run_;
   journal::Chain chain_;
   RunState state_;
+  std::size_t folded_;                   // events of the chain that the state knows
   std::size_t told_ = 0;                 // events of the chain that news() has answered
   std::chrono::nanoseconds seen_alive_;  // by our boot clock
   std::optional<std::uint64_t> beat_;    // number of the last heartbeat

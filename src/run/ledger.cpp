@@ -67,8 +67,10 @@ Result<void> Ledger::reveal() {
   return {};
 }
 
-void Ledger::believe(const journal::Event& event) {
-  MutexLock lock(mutex_);
+// Under one lock with its place in the journal: a replay folds the same events in the same order.
+void Ledger::write(journal::Event event) {
+  event.time = clock_.wall();
+  journal_.note(event);
   fold(state_, event);
   const std::string step = event.facts.text("step");
   if (event.kind == "step.undone") outputs_.erase(step);
@@ -101,18 +103,19 @@ Changes Ledger::take_changes() {
 }
 
 Result<void> Ledger::record(std::vector<journal::Event> events) {
-  const WallTime now = clock_.wall();
-  for (journal::Event& event : events) event.time = now;
-  TRY_DO(journal_.append(operation(), events));
-  for (const journal::Event& event : events) believe(event);
-  return {};
+  {
+    MutexLock lock(mutex_);
+    for (journal::Event& event : events) write(std::move(event));
+  }
+  return settle(operation());
 }
 
 void Ledger::note(journal::Event event) {
-  event.time = clock_.wall();
-  journal_.note(event);
-  believe(event);
+  MutexLock lock(mutex_);
+  write(std::move(event));
 }
+
+Result<void> Ledger::settle(const Operation& op) { return journal_.append(op, {}); }
 
 RunState Ledger::state() const {
   MutexLock lock(mutex_);
@@ -139,11 +142,11 @@ std::uint64_t Ledger::requests_read() const {
   return state_.requests;
 }
 
-Result<Verdict> Ledger::take(const journal::Request& asked,
-                             const std::function<bool(const std::string& step)>& running) {
-  const Verdict verdict = judge(state(), asked, running);
-  TRY_DO(record({event::request_taken(asked, verdict)}));
-  if (verdict.accepted() && !verdict.request.inputs.is_null()) TRY_DO(reveal_inputs());
+Verdict Ledger::take(const journal::Request& asked,
+                     const std::function<bool(const std::string& step)>& running) {
+  MutexLock lock(mutex_);
+  Verdict verdict = judge(state_, asked, running);
+  write(event::request_taken(asked, verdict));
   return verdict;
 }
 

@@ -1,8 +1,9 @@
 // run/ledger.h - What a running engine knows: the state of its run, written before it is believed.
 //
-// Every change of the state is an event. record() makes it durable first (an intent, a kept secret,
-// an approval); note() believes it at once and lets it become durable within a second. Secrets in
-// outputs go through the vault; the ledger holds their revealed form for the steps that need them.
+// Every change of the state is an event, believed in the order of the journal: none can become
+// durable before those that it follows from. record() answers when it is durable (an intent, a kept
+// secret); note() lets it become so within a second. Secrets in outputs go through the vault; the
+// ledger holds their revealed form for the steps that need them.
 //
 // Journal writes are not stopped with the run: what happened is still told.  Errors of all that
 // write: lease_held, unavailable: this engine is no longer the driver, or cannot prove that it is.
@@ -40,6 +41,8 @@ class Ledger {
 
   Result<void> record(std::vector<journal::Event> events);
   void note(journal::Event event);
+  // Answers when all that was written so far is durable.  Errors: as above; cancelled.
+  Result<void> settle(const Operation& op);
 
   RunState state() const;
   StepState step(const std::string& name) const;
@@ -53,10 +56,12 @@ class Ledger {
   plan::Scope scope(const plan::StepNode& step) const;
   const Pins& pins() const { return pins_; }
 
-  // Judges what a person asks, and journals words and verdict, durable; the state follows it when
-  // this answers.  Errors: as record(); those of the vault when inputs are secret.
-  Result<Verdict> take(const journal::Request& asked,
-                       const std::function<bool(const std::string& step)>& running);
+  // Judges what a person asks, and writes words and verdict; the state follows it. Nothing may be
+  // done about it before settle().  `running` is called under the lock of the ledger.
+  Verdict take(const journal::Request& asked,
+               const std::function<bool(const std::string& step)>& running);
+  // The secrets of inputs that a person gave.  Errors: those of the vault.
+  Result<void> reveal_inputs();
   // What the first observe of a step saw, revealed: for undo.
   Result<Value> before(const std::string& step) const;
 
@@ -73,9 +78,8 @@ class Ledger {
 
  private:
   Operation operation() const { return {&clock_}; }
-  void believe(const journal::Event& event);
+  void write(journal::Event event) REQUIRES(mutex_);
   plan::Scope scope_without_outputs() const REQUIRES(mutex_);
-  Result<void> reveal_inputs();
   plan::Verification masked(plan::Verification proof) const;
   void taint_known(Value& value) const;
 

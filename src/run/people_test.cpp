@@ -385,7 +385,9 @@ TEST(Undo, TheWholePlanGoesBackInReverse) {
   EXPECT_THAT(engine.world.removed(), ElementsAre("dns", "app", "db", "net"));
   EXPECT_TRUE(engine.world.effects().empty());
   EXPECT_EQ(last_line(make_report(*back)), "NOT RECOVERED: undone by carol@host: because");
-  // Going on with it starts nothing.
+  // Going on with it starts nothing, whatever is asked.
+  ASSERT_TRUE(engine.ask(request("retry", "net", "carol@host")));
+  EXPECT_EQ(last_why(engine.resume()), "the run is sent back: all of it is undone");
   EXPECT_EQ(engine.resume()->state.end->outcome, "undone");
   EXPECT_TRUE(engine.world.effects().empty());
 }

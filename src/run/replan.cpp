@@ -99,9 +99,8 @@ void apply(RunState& state, const Replan& replan) {
     const auto known = state.steps.find(fate.before);
     if (known == state.steps.end() || fate.after.empty()) continue;
     steps[fate.after] = known->second;
-    // What was approved, or found wrong, was something else.
-    if (fate.kind == StepFate::Kind::changed) steps[fate.after].approvals.clear();
   }
+  forget_approvals(steps);
   for (const StepFate& fate : *fates) {
     if (fate.kind != StepFate::Kind::done_removed) continue;
     state.remarks.push_back(

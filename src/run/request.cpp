@@ -26,10 +26,14 @@ bool one_of(const Words& words, const std::string& word) {
 
 using Running = std::function<bool(const std::string& step)>;
 
-std::string judge_gate(const RunState& state, const plan::StepNode& node, const Verdict& verdict) {
+std::string judge_gate(const RunState& state, const plan::StepNode& node, const Verdict& verdict,
+                       const Running& running) {
   const StepState& step = state.step(node.name);
   if (!node.approve) return "the step asks for no approval";
   if (!verdict.is_signed) return "an approval has to be signed with the key of an operator";
+  if (verdict.request.action == "decline" && step.intent_open && running(node.name)) {
+    return "its change is being made: `runs undo` takes it back once it is";
+  }
   const auto& by = node.approve->by;
   if (!by.empty() && !one_of(by, verdict.request.by)) {
     return fmt::format("{} may not approve it; {} may", verdict.request.by, fmt::join(by, ", "));
@@ -79,8 +83,10 @@ std::string judge_step(const RunState& state, const Verdict& verdict, const Runn
   const plan::StepNode* node = state.pins.plan.find(request.step);
   if (node == nullptr) return fmt::format("the plan has no step '{}'", printable(request.step));
   const plan::StepPhase phase = state.step(node->name).phase;
+  const bool forward = request.action == "retry" || request.action == "skip";
+  if (state.going_back && forward) return "the run is sent back: all of it is undone";
   if (request.action == "approve" || request.action == "decline") {
-    return judge_gate(state, *node, verdict);
+    return judge_gate(state, *node, verdict, running);
   }
   if (request.action == "undo") return judge_undo(state, *node, running);
   if (phase == plan::StepPhase::done) return "the step is done";
@@ -130,15 +136,30 @@ std::string judge_words(const RunState& state, const Verdict& verdict, const Run
 }
 
 // Those whose approval counts now, without repetitions, with the time that it was given.
-std::map<std::string, WallTime> counting(const plan::ApprovalRule& rule, const StepState& step,
-                                         WallTime now) {
+std::map<std::string, WallTime> counting(const plan::ApprovalRule& rule,
+                                         const std::vector<Approval>& approvals, WallTime now) {
   std::map<std::string, WallTime> people;
-  for (const Approval& approval : step.approvals) {
+  for (const Approval& approval : approvals) {
     const bool right = rule.by.empty() || one_of(rule.by, approval.by);
-    const bool expired = now.ns - approval.taken.ns > rule.expires.count();
-    if (right && !expired) people[approval.by] = approval.taken;
+    const bool expired = now.ns - approval.given.ns > rule.expires.count();
+    if (right && !expired) people[approval.by] = approval.given;
   }
   return people;
+}
+
+bool enough(const plan::ApprovalRule& rule, const std::map<std::string, WallTime>& people) {
+  return people.size() >= static_cast<std::size_t>(rule.count);
+}
+
+// Who opens the gate. A change that was announced with their approval is not left half done because
+// time went by, or something else was said since.
+std::map<std::string, WallTime> openers(const plan::ApprovalRule& rule, const StepState& step,
+                                        WallTime now) {
+  if (step.intent_open) {
+    auto people = counting(rule, step.begun_by, step.intent_since);
+    if (enough(rule, people)) return people;
+  }
+  return counting(rule, step.approvals, now);
 }
 
 std::string people_text(const std::map<std::string, WallTime>& people) {
@@ -210,21 +231,17 @@ Verdict judge(const RunState& state, const journal::Request& asked, const Runnin
 }
 
 bool approved(const plan::StepNode& node, const StepState& step, WallTime now) {
-  if (!node.approve) return true;
-  // A change that has begun was approved: it is not left half done because time went by.
-  if (step.intent_open) return true;
-  const auto people = counting(*node.approve, step, now);
-  return people.size() >= static_cast<std::size_t>(node.approve->count);
+  return !node.approve || enough(*node.approve, openers(*node.approve, step, now));
 }
 
 plan::Check approval_check(const plan::StepNode& node, const StepState& step, WallTime now) {
-  const auto people = counting(*node.approve, step, now);
+  const auto people = openers(*node.approve, step, now);
   return {"approval", wanted_text(*node.approve), people_text(people),
-          people.size() >= static_cast<std::size_t>(node.approve->count)};
+          enough(*node.approve, people)};
 }
 
 std::string gate_text(const plan::StepNode& node, const StepState& step, WallTime now) {
-  const auto people = counting(*node.approve, step, now);
+  const auto people = openers(*node.approve, step, now);
   return fmt::format("{}{}", wanted_text(*node.approve),
                      people.empty() ? "" : "; so far " + people_text(people));
 }

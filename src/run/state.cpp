@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "run/events.h"
+#include "schema/json.h"
 
 namespace lifeboat::run {
 namespace {
@@ -87,14 +88,17 @@ void on_intent(StepState& step, const Event& event) {
 }
 
 void on_stopped(StepState& step, const Event& event) {
-  // Who skips a step that is at work stops it.
-  const bool skipped = step.phase == plan::StepPhase::skipped;
-  finish(step, skipped ? plan::StepPhase::skipped : plan::StepPhase::waiting, event);
+  // Who skips or declines a step that is at work stops it.
+  const bool by_a_person =
+      step.phase == plan::StepPhase::skipped || step.phase == plan::StepPhase::failed;
+  finish(step, by_a_person ? step.phase : plan::StepPhase::waiting, event);
 }
 
 void on_undone(StepState& step, const Event& event) {
   finish(step, plan::StepPhase::undone, event);
-  step.undo_wanted = step.undo_failed = step.intent_open = step.applied = step.doubtful = false;
+  step.undo_wanted = step.undo_failed = step.undo_open = step.intent_open = step.applied =
+      step.doubtful = false;
+  step.approvals.clear();  // of what is no more
   step.checks.clear();
   step.outputs = {};
   step.seen.reset();  // what the next observe sees is again what undo would bring back
@@ -105,6 +109,7 @@ void on_undone(StepState& step, const Event& event) {
 void on_undo_failed(StepState& step, const Event& event) {
   finish(step, plan::StepPhase::failed, event);
   step.undo_failed = true;
+  if (!step.doubtful) step.undo_open = false;  // else it may be another's, and under way
   step.error = event::error_from(event.facts.at("error"));
 }
 
@@ -144,6 +149,7 @@ const std::map<std::string, StepFold, std::less<>>& step_folds() {
       {"step.retry", on_retry},
       {"step.stopped", on_stopped},
       {"step.awaits", [](StepState& step, const Event& event) { step.awaits = event.time; }},
+      {"step.undo", [](StepState& step, const Event&) { step.undo_open = true; }},
       {"step.undone", on_undone},
       {"step.undo_failed", on_undo_failed},
       {"step.skipped",
@@ -189,7 +195,8 @@ void on_joined(RunState& state, const Event& event) {
   for (auto& [name, step] : state.steps) {
     if (step.phase == plan::StepPhase::failed) step.phase = plan::StepPhase::waiting;
     step.undo_failed = false;
-    if (doubt && step.intent_open && step.phase != plan::StepPhase::done) step.doubtful = true;
+    const bool changing = step.intent_open && step.phase != plan::StepPhase::done;
+    if (doubt && (changing || step.undo_open)) step.doubtful = true;
   }
   look_again(state);
 }
@@ -197,6 +204,16 @@ void on_joined(RunState& state, const Event& event) {
 void clear_doubt(RunState& state) {
   for (auto& [name, step] : state.steps) step.doubtful = false;
 }
+
+}  // namespace
+
+void forget_approvals(std::map<std::string, StepState>& steps) {
+  for (auto& [name, step] : steps) {
+    if (step.phase != plan::StepPhase::done) step.approvals.clear();
+  }
+}
+
+namespace {
 
 // --- what people ask ---
 
@@ -216,8 +233,9 @@ void retry_step(RunState& state, StepState& step, const Value& inputs) {
   step.skipped_by.clear();
   step.skip_reason.clear();
   step.undo_wanted = step.undo_failed = false;
-  if (inputs.is(Value::Type::map)) {
+  if (inputs.is(Value::Type::map) && !inputs.map().empty()) {
     for (const auto& [name, value] : inputs.map()) state.pins.inputs.set(name, value);
+    forget_approvals(state.steps);
   }
   look_again(state);
 }
@@ -231,16 +249,24 @@ void decline_step(StepState& step, const Deed& deed) {
                      "talk to them; `lifeboat runs retry` asks again", Error::Code::needs_person};
 }
 
-void ask_of_step(RunState& state, const Deed& deed, const Value& inputs) {
+// What is given while nobody drives is read later; a clock that is ahead makes nothing last longer.
+WallTime given_at(const Value& facts, WallTime taken) {
+  const auto words = parse_json(facts.text("text"));
+  if (!words || !words->is(Value::Type::map)) return taken;
+  return WallTime{std::min(words->integer("time", taken.ns), taken.ns)};
+}
+
+void ask_of_step(RunState& state, const Deed& deed, const Value& facts) {
   StepState& step = state.steps[deed.step];
   if (deed.action == "approve") {
-    step.approvals.push_back({deed.by, deed.reason, deed.time, deed.request});
+    step.approvals.push_back(
+        {deed.by, deed.reason, deed.time, deed.request, given_at(facts, deed.time)});
   } else if (deed.action == "decline") {
     decline_step(step, deed);
   } else if (deed.action == "skip") {
     skip_step(step, deed);
   } else if (deed.action == "retry") {
-    retry_step(state, step, inputs);
+    retry_step(state, step, facts.at("inputs"));
   } else if (deed.action == "undo") {
     step.undo_wanted = true;
     step.undo_failed = false;
@@ -280,7 +306,7 @@ void on_request(RunState& state, const Event& event) {
             facts.text("why"),
             facts.text("nonce")};
   state.requests = std::max(state.requests, deed.request + 1);
-  if (deed.accepted && !deed.step.empty()) ask_of_step(state, deed, facts.at("inputs"));
+  if (deed.accepted && !deed.step.empty()) ask_of_step(state, deed, facts);
   if (deed.accepted && deed.step.empty()) ask_of_run(state, deed);
   state.deeds.push_back(std::move(deed));
 }
@@ -375,7 +401,11 @@ void on_adopted(RunState& state, const Event& event) {
 
 void fold(RunState& state, const Event& event) {
   if (const auto handler = step_folds().find(event.kind); handler != step_folds().end()) {
-    handler->second(state.steps[event.facts.text("step")], event);
+    StepState& step = state.steps[event.facts.text("step")];
+    handler->second(step, event);
+    // What was under way when the run was sent back goes back too.
+    const bool trace = event.kind == "step.intent" || event.kind == "step.done";
+    if (state.going_back && trace) step.undo_wanted = true;
   } else if (event.kind == "driver.joined") {
     on_joined(state, event);
   } else if (event.kind == "driver.left") {

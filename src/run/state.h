@@ -73,6 +73,7 @@ struct Approval {
   std::string by, reason;
   WallTime taken;             // when the driver read it: it counts from then
   std::uint64_t request = 0;  // its number; the signed words stand in the journal
+  WallTime given;  // when it was signed, or `taken` if that lies ahead: it ages from then
 };
 
 struct Span {
@@ -103,7 +104,8 @@ struct StepState {
   WallTime started;                    // of the attempt that is on
   std::vector<Span> work, holds;       // attempts that ended; waits for people
   bool undo_wanted = false, undo_failed = false;  // failed: until another driver tries it again
-  // A driver that may still be at work announced a change, and the target cannot refuse it.
+  bool undo_open = false;  // an undo was announced, and its end is not recorded
+  // A driver that may still be at work announced a change, or to take one back.
   bool doubtful = false;
   std::map<std::string, std::string> kept;  // name of a kept secret -> handle
 };
@@ -167,6 +169,9 @@ struct RunState {
   bool proven_but_for_skipped() const;
   plan::RunView view(WallTime now) const;
 };
+
+// An approval is for one plan with one set of inputs: when these change, what is not done has none.
+void forget_approvals(std::map<std::string, StepState>& steps);
 
 void fold(RunState& state, const journal::Event& event);
 // Errors: corrupt, when the first event begins no run; invalid with code version_too_new.

@@ -57,11 +57,7 @@ void StepLife::begin_attempt() {
 
 Result<void> StepLife::live(const Operation& op) {
   if (node_.approve) {
-    StepState step = ledger_.step(node_.name);
-    // A change that has begun was approved when it was announced, whatever was said since.
-    if (step.intent_open) step.approvals = step.begun_by;
-    const WallTime then = step.intent_open ? step.intent_since : around_.clock->wall();
-    gate_ = approval_check(node_, step, then);
+    gate_ = approval_check(node_, ledger_.step(node_.name), around_.clock->wall());
   }
   for (;;) {
     begin_attempt();
@@ -129,13 +125,24 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
   }
   TRY_DO(hold_guards(op));
   TRY_DO(op.proceed());
+  TRY_DO(still_approved());
   TRY_DO(context_.journaled(ledger_.record({event::intent(node_.name, context_.generation())})));
-  // A stop or a lost lease may have come while the intent was written.
+  // A stop, a decline or a lost lease may have come while the intent was written.
   TRY_DO(op.proceed());
+  TRY_DO(still_approved());
   context_.enter("apply");
   TRY_DO(step.apply(op));
   ledger_.note(event::applied(node_.name, context_.generation()));
   return {};
+}
+
+// Looking took its time: somebody may have declined meanwhile, or the last approval expired.
+Result<void> StepLife::still_approved() const {
+  if (!node_.approve || approved(node_, ledger_.step(node_.name), around_.clock->wall())) return {};
+  return fail(Error::Kind::denied,
+              fmt::format("{}: it is not approved any more, and nothing was changed", node_.name),
+              fmt::format("`lifeboat runs retry {} {}` asks again", context_.run(), node_.name),
+              Error::Code::needs_person);
 }
 
 Result<void> StepLife::refuse_doubt(const std::string& summary) const {

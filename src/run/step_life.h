@@ -7,10 +7,10 @@
 // says, each time from observe() on with a new generation: a change whose answer was lost is found,
 // not repeated.
 //
-// Two more things hold a change back. A gate (`approve:`) is open before a life begins; who opened
-// it is one of the step's checks. And where a driver that may still be at work announced a change
-// that the target cannot refuse (Fence::none), we observe and verify, but apply nothing, until that
-// driver let go or a person said that it is stopped.
+// Two more things hold a change back. A gate (`approve:`) is open before a life begins, and still
+// when the change is announced; who opened it is one of the step's checks. And where a driver that
+// may still be at work announced a change that the target cannot refuse (Fence::none), we observe
+// and verify, but apply nothing, until that driver let go or a person said that it is stopped.
 //
 // Before each change of a step that changes anything, the fingerprints of the plan must hold
 // (run/guard.h); nothing was announced yet when they do not.
@@ -39,6 +39,7 @@ class StepLife {
 
  private:
   Result<std::string> bring_back(const Operation& op);
+  Result<void> still_approved() const;
   Result<void> refuse_doubt(const std::string& summary) const;
   Result<void> hold_guards(const Operation& op);
   void begin_attempt();

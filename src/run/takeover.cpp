@@ -17,9 +17,9 @@ namespace {
 
 constexpr auto look_every = std::chrono::milliseconds(200);
 
-// The boot id alone: what stands before the space.
-std::string boot_of(const journal::Driver& driver) {
-  return driver.boot.substr(0, driver.boot.find(' '));
+// Without /proc nothing is known of it.
+bool knows_its_boot(const journal::Driver& driver) {
+  return driver.boot.find(' ') != 0 && !driver.boot.empty();
 }
 
 std::string who(const journal::Driver& driver) {
@@ -41,9 +41,8 @@ journal::Driver this_driver(Random& random) {
 
 bool surely_gone(const journal::Driver& driver, const journal::Driver& ours) {
   if (driver.host != ours.host || driver.host.empty() || driver.pid <= 0) return false;
-  if (boot_of(driver).empty() || boot_of(ours).empty()) return false;
-  if (boot_of(driver) != boot_of(ours)) return true;
-  if (driver.boot != ours.boot) return false;  // another pid namespace: we cannot see it
+  // Another boot may be another machine of the same name, another pid namespace is not ours to see.
+  if (!knows_its_boot(driver) || driver.boot != ours.boot) return false;
   return driver.pid != ours.pid && ::kill(driver.pid, 0) != 0 && errno == ESRCH;
 }
 

@@ -28,7 +28,8 @@ inline constexpr int silent_periods = 3;
 
 // This process: random id, host name, pid, boot id with the pid namespace.
 journal::Driver this_driver(Random& random);
-// True only when it is certain: a process of this machine that ended, or of an earlier boot of it.
+// True only when it is certain: a process of this machine, since it was started, that has ended. An
+// earlier boot of ours looks like another machine that has our name: of that, silence tells.
 bool surely_gone(const journal::Driver& driver, const journal::Driver& ours);
 
 struct TakeoverWatch {

@@ -10,6 +10,8 @@ namespace lifeboat::run {
 namespace {
 
 constexpr int periods_without_a_beat = 2;
+// Of a period, for each other thing than the heartbeat: what hangs may not cost the next one.
+constexpr int share = 2;
 constexpr std::chrono::nanoseconds look_every = std::chrono::seconds(1);
 
 }  // namespace
@@ -37,31 +39,36 @@ void Vigil::watch(const std::stop_token& stop) {
   journal::Heart heart(*setup_.repository, journal_.run(), setup_.driver);
   while (!stop.stop_requested()) {
     const auto due = clock.boot() + setup_.heartbeat_period;
-    const auto beaten = heart.beat(op.within(setup_.heartbeat_period * periods_without_a_beat));
+    // One that slept past the last moment still tries: nobody may have noticed.
+    const auto left = std::max(last_moment() - clock.boot(), setup_.heartbeat_period / share);
+    const auto beaten = heart.beat(op.within(left));
     if (lost_the_lease(op) || too_long_silent(beaten)) return;
     while (!stop.stop_requested() && clock.boot() < due) {
       // A look that fails is made up for by the next one; that the journal cannot be written is for
       // the vigil itself to find out.
-      const auto read = duties_.read(op);
+      const auto read = duties_.read(op.within(setup_.heartbeat_period / share));
       if (!read && read.error().effective_code() == Error::Code::lease_held) {
         return duties_.halt(read.error());
       }
-      const auto left = std::max<std::chrono::nanoseconds>(due - clock.boot(), {});
-      if (!op.pause(std::min(look_every, left))) break;
+      const auto rest = std::max<std::chrono::nanoseconds>(due - clock.boot(), {});
+      if (!op.pause(std::min(look_every, rest))) break;
     }
   }
   const auto stopped = heart.stop(Operation{&clock});
   static_cast<void>(stopped);  // nothing but liveness hangs on it
 }
 
+std::chrono::nanoseconds Vigil::last_moment() const {
+  return confirmed_ + setup_.heartbeat_period * periods_without_a_beat;
+}
+
 // What we started ends by itself a little later than we would end it, should we be stopped.
 void Vigil::renew() {
-  setup_.around.launcher->may_work_until(
-      confirmed_ + setup_.heartbeat_period * periods_without_a_beat + setup_.heartbeat_period / 2);
+  setup_.around.launcher->may_work_until(last_moment() + setup_.heartbeat_period / 2);
 }
 
 bool Vigil::lost_the_lease(const Operation& op) {
-  const auto lease = journal_.prove_lease(op);
+  const auto lease = journal_.prove_lease(op.within(setup_.heartbeat_period / share));
   if (lease || lease.error().effective_code() != Error::Code::lease_held) return false;
   duties_.halt(lease.error());
   return true;
@@ -74,7 +81,7 @@ bool Vigil::too_long_silent(const Result<void>& beaten) {
     renew();
     return false;
   }
-  if (now - confirmed_ < setup_.heartbeat_period * periods_without_a_beat) return false;
+  if (now < last_moment()) return false;
   if (beaten.error().kind == Error::Kind::cancelled &&
       beaten.error().effective_code() != Error::Code::timeout) {
     return false;  // we are asked to end

@@ -33,6 +33,7 @@ class Vigil {
  private:
   void watch(const std::stop_token& stop);
   void renew();
+  std::chrono::nanoseconds last_moment() const;  // until which a heartbeat has to be left
   bool lost_the_lease(const Operation& op);
   bool too_long_silent(const Result<void>& beaten);
 

@@ -1,0 +1,150 @@
+// What people ask while a step is at work, or while its undoing is; and what they said before the
+// run became another one.
+#include <thread>
+
+#include "run/engine.h"
+#include "run/fake_engine.h"
+#include "run/report.h"
+
+namespace lifeboat::run {
+namespace {
+
+using testing::HasSubstr;
+
+Request request(const std::string& action, const std::string& step, const std::string& by) {
+  Request made;
+  made.action = action;
+  made.step = step;
+  made.by = by;
+  made.reason = "because";
+  return made;
+}
+
+// Asks when the step is first looked at; what it then does is for the driver to judge.
+void ask_at_observe(FakeEngine& engine, const std::string& step,
+                    const std::function<void()>& asking) {
+  engine.heartbeat_period = std::chrono::seconds(5);
+  const auto asked = std::make_shared<std::atomic<bool>>(false);
+  engine.world.set_hook(
+      step, [&engine, asked, asking](const Operation& op, const std::string& verb) -> Result<void> {
+        if (verb != "observe" || asked->exchange(true)) return {};
+        asking();
+        const auto taken = [](const journal::Event& event) {
+          return event.kind == "request.taken" && event.facts.text("action") != "approve";
+        };
+        while (op.proceed() && std::ranges::none_of(engine.events(), taken)) {
+          std::this_thread::yield();
+        }
+        return {};
+      });
+}
+
+TEST(Midway, WhatIsAtWorkWhenTheRunIsSentBackLeavesNothing) {
+  FakeEngine engine(1);
+  ask_at_observe(engine, "net",
+                 [&] { ASSERT_TRUE(engine.ask(request("go-back", "", "carol@host"))); });
+  const auto back = engine.begin(plan_of({effect_node("net", effect_config("x"))}));
+  ASSERT_TRUE(back) << back.error().what;
+  ASSERT_TRUE(back->state.end) << back->halted->what;
+  EXPECT_EQ(back->state.end->outcome, "undone");
+  EXPECT_TRUE(engine.world.effects().empty());
+}
+
+plan::Plan gated(std::vector<plan::StepNode> before = {}) {
+  before.push_back(effect_node("dns", effect_config("y")));
+  before.back().approve = plan::ApprovalRule{{}, 1, std::chrono::hours(1), "shall we?"};
+  return plan_of(std::move(before));
+}
+
+TEST(Midway, AStepThatIsDeclinedWhileItLooksChangesNothing) {
+  FakeEngine engine(2);
+  engine.hire("alice");
+  ASSERT_TRUE(engine.begin(gated())->halted);
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  ask_at_observe(engine, "dns", [&] {
+    auto no = request("decline", "dns", "alice");
+    const auto seen = engine.repository();
+    no.subject = subject_of(read_run(engine.op(), *seen, "run-1")->state, "dns");
+    ASSERT_TRUE(engine.ask(no));
+  });
+  const auto declined = engine.resume();
+  ASSERT_TRUE(declined) << declined.error().what;
+  EXPECT_EQ(declined->state.step("dns").phase, plan::StepPhase::failed);
+  EXPECT_TRUE(engine.world.effect("dns").run.empty());
+  // Whoever goes on asks again.
+  const auto waits = engine.resume();
+  ASSERT_TRUE(waits->halted);
+  EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
+}
+
+TEST(Midway, AnApprovalIsNoneOfOtherInputs) {
+  FakeEngine engine(3);
+  engine.hire("alice");
+  auto plan = gated({effect_node("db", effect_config("at ${inputs.host}"))});
+  plan.inputs = {{"host", shape::string(), "", Value(), false}};
+  auto pins = engine.pins(plan);
+  pins.inputs.set("host", "old");
+  engine.world.set_hook("db", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "apply") return {};
+    return fail(Error::Kind::denied, "no such host");
+  });
+  engine.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "observe") return {};
+    return fail(Error::Kind::denied, "not yet");
+  });
+  ASSERT_TRUE(engine.begin(engine.op(), pins)->halted);
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  ASSERT_FALSE(engine.resume()->state.recovered());
+  engine.world.set_hook("db", {});
+  engine.world.set_hook("dns", {});
+  auto other = request("retry", "db", "alice");
+  other.inputs.set("host", "new");
+  ASSERT_TRUE(engine.ask(other));
+  const auto waits = engine.resume();
+  ASSERT_TRUE(waits->halted) << "the old yes opened the gate";
+  EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  EXPECT_TRUE(engine.resume()->state.recovered());
+}
+
+TEST(Midway, AnApprovalAgesFromWhenItWasGiven) {
+  FakeEngine engine(4);
+  engine.hire("alice");
+  ASSERT_TRUE(engine.begin(gated())->halted);
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  engine.clock.advance(std::chrono::hours(3));  // nobody drives
+  const auto waits = engine.resume();
+  ASSERT_TRUE(waits->halted) << "it was good for an hour";
+  EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
+}
+
+// A driver that falls silent in the middle of an undo may still be at it.
+TEST(Midway, AnUndoOfASilentDriverIsHeldBackUntilAPersonSaysThatItIsStopped) {
+  FakeEngine engine(5);
+  auto spoilt = effect_node("app", effect_config("y"), {"net"});
+  spoilt.config.set("spoil", true);
+  ASSERT_FALSE(
+      engine.begin(plan_of({effect_node("net", effect_config("x")), spoilt}))->state.recovered());
+  ASSERT_TRUE(engine.ask(request("undo", "net", "carol@host")));
+  engine.world.set_hook("net", [&](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb == "undo") engine.reaper.kill_at(0, false);
+    return {};
+  });
+  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.surely_gone = [](const journal::Driver&) { return false; };
+  ASSERT_TRUE(engine.resume()->halted);
+  engine.world.set_hook("net", {});
+  engine.reaper.revive();
+  for (int again = 0; again < 2; ++again) {
+    const auto held = engine.resume();
+    ASSERT_TRUE(held) << held.error().what;
+    ASSERT_TRUE(held->state.step("net").error);
+    EXPECT_THAT(held->state.step("net").error->what, HasSubstr("may still be at work on it"));
+    EXPECT_TRUE(engine.world.effect("net").done);
+  }
+  ASSERT_TRUE(engine.ask(request("release", "", "carol@host")));
+  EXPECT_EQ(engine.resume()->state.step("net").phase, plan::StepPhase::undone);
+}
+
+}  // namespace
+}  // namespace lifeboat::run
