@@ -53,6 +53,10 @@ class HttpStep final : public plan::Step {
     if (!safe_) {
       TRY_DO(op.proceed());
       seen.summary = "its requests change something: whether they were sent cannot be observed";
+      for (const Value& request : requests_) {
+        if (is_safe(request)) continue;
+        seen.changes.push_back({line_of_request(config_, request, Value(Value::Map())), "", ""});
+      }
       return seen;
     }
     const auto outcome = ask_all(op, Insistence::none);

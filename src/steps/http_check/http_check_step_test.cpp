@@ -156,6 +156,8 @@ TEST_F(HttpCheckTest, AnOrderIsPlacedOnceAndReadBackUntilItIsDelivered) {
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->state, State::absent);
   EXPECT_THAT(server_.requests(), IsEmpty()) << "observing sends nothing that changes something";
+  ASSERT_THAT(seen->changes, SizeIs(1)) << "what a GET asks is no change";
+  EXPECT_EQ(seen->changes.front().what, "POST " + server_.url() + "/orders");
   ASSERT_TRUE(check->apply(op_));
   const auto proof = check->verify(op_);
   ASSERT_TRUE(proof);
