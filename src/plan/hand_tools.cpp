@@ -232,7 +232,10 @@ delegated() {
     servers="$(door="$5" awk '
       /^;; / { section = $2 }
       /^;/ || NF < 5 { next }
-      section == "AUTHORITY" && $4 == "NS" { name[++n] = tolower($5) }
+      # what a shell would take for more than a name is none
+      section == "AUTHORITY" && $4 == "NS" && tolower($5) ~ /^[a-z0-9._-]+$/ {
+        name[++n] = tolower($5)
+      }
       section == "ADDITIONAL" && $4 == "A" { glue[tolower($1)] = glue[tolower($1)] " " $5 }
       section == "ADDITIONAL" && $4 == "AAAA" {
         glue[tolower($1)] = glue[tolower($1)] " [" $5 "]"

@@ -118,7 +118,11 @@ class RestoreStep final : public plan::Step {
     const auto checks = compared(op.within(compares_at_most));
     TRY_DO(op.proceed());
     if (!checks) {
-      seen.changes.push_back({"what differs there is not told: " + checks.error().what, "", ""});
+      const bool slow = checks.error().kind == Error::Kind::cancelled;
+      const std::string why =
+          slow ? "comparing takes longer than " + human_duration(compares_at_most)
+               : checks.error().what;
+      seen.changes.push_back({"what differs there is not told: " + why, "", ""});
       return {};
     }
     std::size_t more = 0;
