@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "base/temporary_folder.h"
 #include "platform/platform.h"
 #include "run/expectation.h"
+#include "steps/by_hand/by_hand.h"
 #include "test_places.h"
 
 namespace lifeboat::app {
@@ -107,6 +109,26 @@ TEST_F(Runbooks, EveryKindOfGuardSaysWhatAPersonTypes) {
 TEST_F(Runbooks, EveryTypeButAGateSaysWhatAPersonTypes) {
   for (const auto& [name, type] : steps_.all()) {
     EXPECT_EQ(static_cast<bool>(type.by_hand), name != plan::approval_type) << name;
+  }
+}
+
+TEST_F(Runbooks, EveryClassOfErrorHasWordsForEveryType) {
+  for (const auto& [name, type] : steps_.all()) {
+    if (!type.by_hand) continue;
+    plan::StepNode node;
+    node.name = "step";
+    node.type = name;
+    plan::HandNames names({}, {});
+    plan::ByHand hand(node, names);
+    steps::by_hand::troubles(hand);
+    using Kind = Error::Kind;
+    for (const Kind kind : {Kind::invalid, Kind::not_found, Kind::conflict, Kind::denied,
+                            Kind::unavailable, Kind::corrupt}) {
+      const auto told = [&](const auto& row) {
+        return row.first.text() == kind_name(kind) && !row.second.empty();
+      };
+      EXPECT_TRUE(std::ranges::any_of(hand.troubles(), told)) << name << ": " << kind_name(kind);
+    }
   }
 }
 

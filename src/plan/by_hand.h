@@ -63,7 +63,9 @@ class HandNames {
 enum class HandTool {
   same,          // same NAME WANTED GOT: says whether they are equal; status 1 when not
   at_least,      // at_least NAME NUMBER GOT
-  has,           // has NAME TEXT FILE: the file holds the text
+  at_most,       // at_most NAME NUMBER GOT
+  holds,         // holds NAME COMMAND...: the command ends with status 0
+  has,           // has NAME TEXT FILE: the file holds exactly this text
   again,         // again SECONDS COMMAND...: every second until it succeeds
   value,         // value FILE PATH: what is there in a JSON file ("a.b[0]" or "/a/b/0")
   json_text,     // json_text TEXT: as a JSON string
@@ -72,6 +74,14 @@ enum class HandTool {
   snapshot,      // snapshot SOURCE: id of that source's snapshot in the one point of this page
   curl_login,    // curl_login USER PASSWORD: a line for `curl --config`
   set_value,     // set_value FILE KEY TEXT: in .env, .properties, JSON or block-style YAML
+  header,        // header FILE NAME: its value in what `curl -D` wrote; status 1 without one
+  // tls_hello HOST:PORT NAME [OPTION...]: a handshake of openssl, proven for NAME; tcp_place PLACE
+  // PORT: HOST:PORT of either; digest_form DIGEST: as sha256sum writes it
+  tls,
+  // ask_dns SERVER NAME TYPE SECONDS [OPTION...]: then dns_records NAME TYPE, dns_ttl NAME TYPE,
+  // dns_authority; dns_form TYPE: records of stdin as they are compared; has_record TYPE RECORD
+  // RECORDS; delegated PARENT NAME TYPE SECONDS PORT: the servers to ask
+  dns,
 };
 
 // One word of a shell that it reads as exactly this text; what an eye cannot see is escaped.
@@ -105,7 +115,7 @@ class ByHand {
   void undo(Prose words) { undo_ = std::move(words); }
   // Why a person has to do something else than type (an output that no line tells).
   void note(Prose words) { notes_.push_back(std::move(words)); }
-  // What to do about one class of error: "unavailable", "denied", "conflict", "invalid", "corrupt".
+  // What to do about one class of error: the name of its Error::Kind.
   void trouble(const char* error, Prose words) { troubles_.emplace_back(error, std::move(words)); }
   // A program that must be installed.
   void needs(std::string program) { programs_.insert(std::move(program)); }

@@ -1,128 +1,13 @@
 #include "runbook/settings.h"
 
-#include <array>
-
 #include "base/bytes.h"
+#include "plan/hand_tools.h"
 #include "runbook/blocks.h"
 
 namespace lifeboat::runbook {
 namespace {
 
 using plan::ByHand;
-using plan::HandTool;
-
-// Answers of systems are shown through `cat -v`: they cannot speak to the terminal.
-struct Function {
-  HandTool tool;
-  const char* text;
-};
-constexpr std::array functions = {
-    Function{HandTool::same, R"sh(same() {
-  if [ "$2" = "$3" ]; then printf 'ok: %s\n' "$1" | cat -v
-  else printf 'DIFFERS: %s: wanted %s, found %s\n' "$1" "$2" "$3" | cat -v; return 1; fi
-})sh"},
-    Function{HandTool::at_least, R"sh(at_least() {
-  if awk -v a="$3" -v b="$2" 'BEGIN { exit !(a + 0 >= b + 0) }'; then
-    printf 'ok: %s\n' "$1" | cat -v
-  else printf 'DIFFERS: %s: wanted at least %s, found %s\n' "$1" "$2" "$3" | cat -v; return 1; fi
-})sh"},
-    Function{HandTool::has, R"sh(has() {
-  if grep -qiF -- "$2" "$3"; then printf 'ok: %s\n' "$1" | cat -v
-  else printf 'DIFFERS: %s: %s is not in %s\n' "$1" "$2" "$3" | cat -v; return 1; fi
-})sh"},
-    Function{HandTool::again, R"sh(again() {
-  left=$1; shift
-  until "$@"; do
-    left=$((left - 1))
-    if [ "$left" -le 0 ]; then echo "DIFFERS: no good answer in time"; return 1; fi
-    sleep 1
-  done
-})sh"},
-    Function{HandTool::value, R"sh(value() {
-  python3 -c 'import json, re, sys
-it = json.load(open(sys.argv[1]))
-path = sys.argv[2]
-if path.startswith("/"):
-    keys = [k.replace("~1", "/").replace("~0", "~") for k in path[1:].split("/")]
-else:
-    keys = re.findall(r"[^.\[\]]+", path)
-for key in keys:
-    it = it[int(key)] if isinstance(it, list) else it[key]
-plain = json.dumps(it, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-print(it if isinstance(it, str) else plain)' "$1" "$2"
-})sh"},
-    Function{HandTool::json_text, R"sh(json_text() {
-  printf %s "$1" | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))'
-})sh"},
-    Function{HandTool::new_password, R"sh(new_password() {
-  head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
-})sh"},
-    Function{HandTool::keep, R"sh(keep() {
-  ( umask 077; printf %s "$2" >"$work/$1" )
-})sh"},
-    Function{
-        HandTool::snapshot,
-        R"sh(# Everything comes from one recovery point: the newest complete one, or that whose id
-# you have set before (point=ID; `lifeboat points` lists them).
-[ -n "${point-}" ] || point=newest
-[ -s "$work/points.json" ] || ( umask 077; lifeboat points -o json >"$work/points.json" )
-snapshot() {
-  python3 -c 'import json, sys
-name, wanted, source = sys.argv[1:4]
-points = json.load(open(name))["items"]
-if wanted == "newest":
-    found = [one for one in points if one["complete"]][-1:]
-else:
-    found = [one for one in points if len(wanted) > 3 and one["id"].startswith(wanted)]
-if len(found) != 1:
-    sys.exit("no point, or more than one, is meant by " + ascii(wanted) + ": set point=ID")
-of_source = [one for one in found[0]["members"] if one["source"] == source]
-snapshots = [one["snapshot"] for one in of_source if "snapshot" in one]
-if not snapshots:
-    sys.exit("point " + found[0]["id"][:12] + " has no snapshot of " + ascii(source))
-print(snapshots[0])' "$work/points.json" "$point" "$1"
-})sh"},
-    Function{HandTool::curl_login, R"sh(curl_login() {
-  printf 'user = "%s"\n' "$(printf %s "$1:$2" | sed 's/["\\]/\\&/g')"
-})sh"},
-    Function{HandTool::set_value, R"sh(set_value() {
-  printf %s "$3" | python3 -c 'import json, re, sys
-name, key = sys.argv[1:3]
-text = sys.stdin.read()
-lines = open(name).read().splitlines(True)
-plain = re.fullmatch(r"-?\d+(\.\d+)?|true|false|null", text)
-value = text if plain else json.dumps(text, ensure_ascii=False)
-done = False
-if name.endswith(".json"):
-    tree = json.loads("".join(lines))
-    *parents, last = key.split(".")
-    it = tree
-    for each in parents:
-        it = it[int(each)] if isinstance(it, list) else it[each]
-    it[int(last) if isinstance(it, list) else last] = json.loads(value)
-    lines, done = [json.dumps(tree, indent=2, ensure_ascii=False) + "\n"], True
-elif name.endswith((".yaml", ".yml")):
-    open_keys = []
-    for i, line in enumerate(lines):
-        found = re.match(r"( *)([^\s#:\-][^:]*):(?=\s|$)( *)(.*?)(\s+#.*)?$", line.rstrip("\n"))
-        if not found:
-            continue
-        indent = len(found[1])
-        open_keys = [one for one in open_keys if one[0] < indent]
-        open_keys.append((indent, found[2].strip("\"\x27")))
-        if ".".join(one[1] for one in open_keys) == key:
-            lines[i] = f"{found[1]}{found[2]}: {value}{found[5] or str()}\n"
-            done = True
-else:
-    for i, line in enumerate(lines):
-        if re.match(rf"\s*(export\s+)?{re.escape(key)}\s*=", line):
-            lines[i] = line[: line.index("=") + 1] + text + "\n"
-            done = True
-if not done:
-    sys.exit(f"{name} has no {key} that this finds: edit it by hand")
-open(name, "w").writelines(lines)' "$1" "$2"
-})sh"},
-};
 
 constexpr const char* unpack_text = R"sh(unpack verify --read-data
 unpack list | tee list.txt
@@ -182,19 +67,13 @@ std::string settings_block(const Ground& ground, plan::HandNames& names, const S
     block += ": \"${" + name + ":?a secret that the platform file takes from the environment}\"\n";
   }
   std::set<std::string> programs = settings.programs;
-  for (const HandTool tool :
-       {HandTool::value, HandTool::json_text, HandTool::set_value, HandTool::snapshot}) {
-    if (settings.tools.contains(tool)) programs.insert("python3");
-  }
+  if (plan::any_wants_python(settings.tools)) programs.insert("python3");
   if (!programs.empty()) {
     block += "for program in";
     for (const std::string& program : programs) block += " " + program;
     block += "; do\n  command -v \"$program\" >/dev/null || echo \"install $program\"\ndone\n";
   }
-  for (const Function& each : functions) {
-    if (settings.tools.contains(each.tool)) block += std::string(each.text) + "\n";
-  }
-  return block;
+  return block + plan::functions_of(settings.tools);
 }
 
 std::vector<Block> without_lifeboat(const Ground& ground) {

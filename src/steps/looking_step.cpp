@@ -36,13 +36,15 @@ class LookingStep final : public plan::Step {
 
   Result<void> preflight(const Operation& op) override {
     TRY_DO(op.proceed());
-    return question_->words();
+    TRY_DO(question_->words());
+    return question_->files();
   }
 
   Result<Observation> observe(const Operation& op) override {
     TRY_DO(op.proceed());
     const auto seen = question_->look(op);
     TRY_DO(op.proceed());
+    if (!seen && !may_come(seen.error())) return fail(seen.error());
     Observation observation;
     observation.would = "look at " + question_->what();
     if (patience_.within.count() > 0) {
@@ -105,6 +107,12 @@ class LookingStep final : public plan::Step {
 }  // namespace
 
 bool Sight::good() const { return first_failed(checks) == nullptr; }
+
+bool may_come(const Error& error) {
+  // `cancelled`: one question took longer than it may; whoever asks knows whether all is over.
+  return is_transient(error) || error.kind == Error::Kind::not_found ||
+         error.kind == Error::Kind::cancelled;
+}
 
 Patience patience_of(const Value& config) {
   Patience patience;

@@ -1,8 +1,9 @@
 // steps/looking_step.h - A step that only looks: the five verbs over one question.
 //
-// observe() looks once: all as expected is ours_done, everything else absent. apply() looks again
-// and again until all is as expected or its patience ends; it changes nothing. verify() looks anew
-// and turns what it saw into checks. Nothing is to be undone.
+// observe() looks once: all as expected is ours_done, everything else absent; that it could not
+// look at all, and never will (see may_come()), is an Error. apply() looks again and again until
+// all is as expected or its patience ends; it changes nothing. verify() looks anew and turns what
+// it saw into checks. Nothing is to be undone.
 //
 // Threads: as Step.  Ownership: the step owns the question; the context outlives both.
 #pragma once
@@ -35,9 +36,14 @@ class Question {
   // Whether the words of the configuration can be right; a reference that is not known yet is null.
   // Errors: invalid.
   virtual Result<void> words() const = 0;
+  // Whether the local files that a look needs can be read.  Errors: as check_readable().
+  virtual Result<void> files() const { return {}; }
   // One look. Errors: unavailable (no answer: it may come), cancelled; others will never be good.
   virtual Result<Sight> look(const Operation& op) = 0;
 };
+
+// Whether time, or a step before it, may mend this: what is left only a person can.
+bool may_come(const Error& error);
 
 // How long apply() looks again, and the pauses between, doubled from the first to the longest.
 struct Patience {

@@ -34,6 +34,12 @@ void troubles(plan::ByHand& hand);
 std::string pointer(const std::vector<std::string>& path);
 // One part of a URL's path, percent-encoded.
 std::string url_part(const std::string& text);
+// A file that the configuration names, as a word: relative paths are below the bundle's folder.
+std::string local_file(const Value& path, plan::ByHand& hand);
+// "same NAME WANTED what is at PLACE in the JSON of FILE"; `name` and `file` are words. Null is
+// wanted where nothing may be.
+std::string same_json(const std::string& name, const Value& wanted, const std::string& file,
+                      const std::string& place, plan::ByHand& hand);
 // Whole seconds of a duration of the configuration, at least one.
 std::string seconds_of(const Value& config, std::string_view field, std::string_view fallback);
 

@@ -75,6 +75,34 @@ std::string snapshot_of(const Value& config, ByHand& hand) {
   return "\"$" + variable + "\"";
 }
 
+// The texts of `except`; an empty one, which every line holds, excepts nothing.
+Value::List excepted(const Value& config) {
+  const Value& texts = config.at("except");
+  Value::List all = texts.is(Value::Type::list) ? texts.list() : Value::List{texts};
+  std::erase_if(all, [](const Value& text) {
+    return !text.is(Value::Type::string) || text.string().empty();
+  });
+  return all;
+}
+
+// The names of what differs, below both folders, less those that hold a text of `except`.
+void compare_folders(const Value& config, const std::string& snapshot, const std::string& live,
+                     ByHand& hand) {
+  hand.needs("diff");
+  hand.uses(HandTool::same);
+  const std::string sides = work_file(hand, "sides"), found = work_file(hand, "differing");
+  hand.run("mkdir -p " + sides + " && ln -sfn -- " + live + " " + sides + "/live");
+  hand.run("lifeboat restore " + snapshot + " --to " + sides + "/point");
+  std::string but;
+  for (const Value& text : excepted(config)) but += " -e " + hand.word(text);
+  hand.check("( cd " + sides +
+             " && { diff -rq --no-dereference point/ live/ || [ \"$?\" = 1 ]; } ) >" + found +
+             " &&\nsame 'what differs' '' \"$(sed -e 's|^Files point/\\(.*\\) and live/.* "
+             "differ$|\\1|' -e 's|^Only in [a-z]*/*\\(.*\\): |\\1/|' " +
+             found + (but.empty() ? "" : " | grep -vF" + but) + ")\"");
+  hand.expect("Nothing differs: the check says `ok`.");
+}
+
 }  // namespace
 
 void exec(const Value& config, ByHand& hand) {
@@ -121,19 +149,22 @@ void compare(const Value& config, ByHand& hand) {
   };
   const std::string type = told("type");
   const std::string path = type == "files" && !config.has("at") ? told("path") : "";
-  if (type == "files" && (config.has("at") || !path.empty())) {
-    hand.needs("diff");
-    hand.run("lifeboat restore " + snapshot_of(config, hand) + " --to " + work_file(hand, "point"));
-    hand.check("diff -r --no-dereference " + work_file(hand, "point") + " " +
-               (config.has("at") ? hand.word(config.at("at")) : hand.text(path)));
-    hand.expect("`diff` says nothing and ends with exit status 0.");
-    return;
-  }
   const std::string snapshot = snapshot_of(config, hand);
-  hand.check("lifeboat ls " + snapshot);
-  hand.expect(
-      "Every item of the list is in the live system, with the same size or number of rows.");
-  hand.assign_outputs([](const plan::WantedOutput&) { return std::string(); });
+  if (type == "files" && (config.has("at") || !path.empty())) {
+    compare_folders(config, snapshot,
+                    config.has("at") ? hand.word(config.at("at")) : hand.text(path), hand);
+  } else {
+    hand.check("lifeboat ls " + snapshot);
+    hand.expect(
+        "Every item of the list is in the live system, with the same size or number of rows.");
+    for (const Value& text : excepted(config)) {
+      hand.expect(
+          plan::Prose("It does not count where a name holds ").data(text.string()).add("."));
+    }
+  }
+  hand.assign_outputs([&](const plan::WantedOutput& wanted) {
+    return wanted.path.front() == "snapshot" ? snapshot : std::string();
+  });
 }
 
 void git_edit(const Value& config, ByHand& hand) {

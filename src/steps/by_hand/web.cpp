@@ -1,4 +1,5 @@
 // By hand: http-check, journey, notify.
+#include <chrono>
 #include <map>
 
 #include "schema/json.h"
@@ -41,11 +42,22 @@ Value with_saved(const Value& value, const std::string& root) {
   return done;
 }
 
+// `budget` of one request or of all, as a line that compares seconds.
+template <class Line>
+void add_budget(const Value& words, const std::string& name, const std::string& took, ByHand& hand,
+                Line&& line) {
+  const auto budget = parse_duration(words.text("budget"));
+  if (!budget) return;
+  hand.uses(HandTool::at_most);
+  line("at_most " + name + " " + to_json(Value(std::chrono::duration<double>(*budget).count())) +
+       " " + took);
+}
+
 // One request as the body of a shell function.
 class Request {
  public:
   Request(const Value& all, const Value& one, std::size_t number, ByHand& hand)
-      : all_(all),
+      : all_(with_saved(all, saved_root(hand))),
         one_(with_saved(one, saved_root(hand))),
         hand_(hand),
         number_(std::to_string(number)),
@@ -55,9 +67,11 @@ class Request {
 
   void write() {
     const std::string file = upload();
-    const std::string status = hand_.local("status");
-    line(status + "=\"$(" + curl() + file + " " + url() + ")\"");
+    const std::string said = hand_.local("answer"), status = hand_.local("status");
+    line(said + "=\"$(" + curl(!file.empty()) + file + " " + url() + ")\"");
+    line(status + "=\"${" + said + "%% *}\"");
     compare(status);
+    keep_to_budget(said);
     save();
     const std::string name = hand_.local("request") + "_" + number_;
     std::string block = name + "() {\n";
@@ -96,10 +110,10 @@ class Request {
            work_file(hand_, "body-" + number_);
   }
 
-  std::string curl() {
+  std::string curl(bool has_body) {
     hand_.needs("curl");
     std::string text = "curl -sS --max-time " + seconds_of(all_, "timeout", "30s");
-    if (all_.has("ca_file")) text += " --cacert " + hand_.word(all_.at("ca_file"));
+    if (all_.has("ca_file")) text += " --cacert " + local_file(all_.at("ca_file"), hand_);
     if (all_.has("user")) {
       hand_.uses(HandTool::curl_login);
       text += " --config " + kept(hand_, "login",
@@ -111,19 +125,21 @@ class Request {
     }
     text += headers();
     const std::string method = one_.text("method", "GET");
-    text += method == "HEAD" ? " --head" : method == "GET" ? "" : " -X " + hand_.text(method);
+    const bool by_itself = method == "GET" && !has_body;  // curl POSTs a body unless it is told
+    text += method == "HEAD" ? " --head" : by_itself ? "" : " -X " + hand_.text(method);
     return text + " -o " + body_ + " -D " + work_file(hand_, "head-" + number_) +
-           " -w '%{http_code}'";
+           " -w '%{http_code} %{time_total}'";
   }
 
   // In a file too: one may carry what an earlier answer told.
   std::string headers() {
     std::string words;
     for (const Value* from : {&all_, &one_}) {
-      if (from == &all_ && hand_.node().type != "journey") continue;
+      if (from == &all_ && !all_.has("requests")) continue;
       for (const char* field : {"headers", "secret_headers"}) {
         if (!from->at(field).is(Value::Type::map)) continue;
         for (const auto& [name, value] : from->at(field).map()) {
+          if (from == &all_ && one_.at(field).has(name)) continue;
           words += hand_.text(name + ": ") + hand_.secret(value) + "'\n'";
         }
       }
@@ -145,10 +161,7 @@ class Request {
     }
     if (expect.at("json").is(Value::Type::map)) {
       for (const auto& [path, wanted] : expect.at("json").map()) {
-        hand_.uses(HandTool::value);
-        const bool scalar = !wanted.is(Value::Type::list) && !wanted.is(Value::Type::map);
-        line("same " + titled(path) + " " + (scalar ? hand_.word(wanted) : hand_.json(wanted)) +
-             " \"$(value " + body_ + " " + hand_.text(path) + ")\"");
+        line(same_json(titled(path), wanted, body_, path, hand_));
       }
     }
     if (expect.has("body_contains")) {
@@ -157,10 +170,26 @@ class Request {
     }
     if (!expect.at("header").is(Value::Type::map)) return;
     for (const auto& [name, wanted] : expect.at("header").map()) {
-      hand_.uses(HandTool::has);
-      line("has " + titled("header " + name) + " " + hand_.word(wanted) + " " +
-           work_file(hand_, "head-" + number_));
+      hand_.uses(HandTool::header);
+      line("same " + titled("header " + name) + " " + hand_.word(wanted) + " \"$(" + header(name) +
+           ")\"");
     }
+  }
+
+  std::string header(const std::string& name) {
+    hand_.uses(HandTool::header);
+    return "header " + work_file(hand_, "head-" + number_) + " " + hand_.text(name);
+  }
+
+  // The whole time of curl, and the sum of those of all requests.
+  void keep_to_budget(const std::string& said) {
+    if (hand_.node().type != "journey") return;
+    const std::string took = "\"${" + said + "##* }\"";
+    add_budget(one_, titled("time"), took, hand_,
+               [this](std::string text) { line(std::move(text)); });
+    const std::string total = "\"$" + hand_.local("total") + "\"";
+    line(hand_.local("total") + "=\"$(awk -v a=" + total + " -v b=" + took +
+         " 'BEGIN { print a + b }')\"");
   }
 
   void save() {
@@ -175,22 +204,29 @@ class Request {
         if (json.is(Value::Type::string)) {
           line(from(name) + "\"$(value " + body_ + " " + hand_.text(json.string()) + ")\"");
         } else if (place.has("header")) {
-          line(from(name) + "\"$(grep -i ^" + hand_.text(place.text("header")) + ": " +
-               work_file(hand_, "head-" + number_) + " | cut -d ' ' -f 2- | tr -d '\\r')\"");
+          line(from(name) + "\"$(" + header(place.text("header")) + ")\"");
         } else {
           line(from(name) + "\"$(awk -v name=" + hand_.text(place.text("cookie")) +
-               " '$6 == name { print $7 }' " + work_file(hand_, "cookies") + ")\"");
+               " '$6 == name { print $7 }' " + work_file(hand_, "cookies") + " | grep .)\"");
         }
       }
     }
   }
 
-  const Value& all_;
-  const Value one_;
+  const Value all_, one_;
   ByHand& hand_;
   const std::string number_, body_;
   std::vector<std::string> lines_;
 };
+
+// `secrets`: what `{{name}}` is from the start.
+template <class Line>
+void set_saved(const Value& words, ByHand& hand, Line&& line) {
+  if (!words.at("secrets").is(Value::Type::map)) return;
+  for (const auto& [name, value] : words.at("secrets").map()) {
+    line(hand.output_of(Request::saved_root(hand) + "." + name) + "=" + hand.secret(value));
+  }
+}
 
 }  // namespace
 
@@ -201,11 +237,10 @@ void requests(const Value& config, ByHand& hand) {
     safe = safe && is_safe(one);
     Request(config, one, number, hand).write();
   };
-  if (config.at("secrets").is(Value::Type::map)) {
-    for (const auto& [name, value] : config.at("secrets").map()) {
-      hand.check(hand.output_of(Request::saved_root(hand) + "." + name) + "=" + hand.secret(value));
-    }
-  }
+  set_saved(config, hand, [&](std::string text) { hand.check(std::move(text)); });
+  const std::string total = hand.local("total");
+  const bool timed = hand.node().type == "journey";
+  if (timed) hand.check(total + "=0");
   const Value& list = config.at("requests");
   if (list.is(Value::Type::list)) {
     std::size_t number = 0;
@@ -213,11 +248,17 @@ void requests(const Value& config, ByHand& hand) {
   } else {
     add(config, 1);
   }
-  hand.assign_outputs([&](const plan::WantedOutput& wanted) {
-    return wanted.path.size() == 1
-               ? "\"$" + hand.output_of(Request::saved_root(hand) + "." + wanted.path.front()) +
-                     "\""
-               : std::string();
+  if (timed) {
+    add_budget(config, "'all requests: time'", "\"$" + total + "\"", hand,
+               [&](std::string text) { hand.check(std::move(text)); });
+  }
+  hand.assign_outputs([&](const plan::WantedOutput& wanted) -> std::string {
+    const std::string& name = wanted.path.front();
+    if (wanted.path.size() != 1 || (timed && name == "latencies_ms")) return "";
+    if (timed && name == "total_ms") {
+      return "\"$(awk -v a=\"$" + total + "\" 'BEGIN { printf \"%.0f\", a * 1000 }')\"";
+    }
+    return "\"$" + hand.output_of(Request::saved_root(hand) + "." + name) + "\"";
   });
   hand.expect("Every check says `ok`.");
   hand.undo(safe ? "It changes nothing." : "Irreversible: undo by hand what its requests changed.");
@@ -226,7 +267,9 @@ void requests(const Value& config, ByHand& hand) {
 void notify(const Value& config, ByHand& hand) {
   troubles(hand);
   hand.needs("curl");
-  const std::string limit = "curl -sS --fail --max-time " + seconds_of(config, "timeout", "30s");
+  const std::string limit = "curl -sS --fail --max-time " + seconds_of(config, "timeout", "30s") +
+                            " -o /dev/null -w '%{response_code}'";
+  const std::string status = hand.output("status"), sent = status + "=\"$(";
   hand.undo("What was told cannot be taken back: send a correction.");
   if (config.has("smtp")) {
     const Value& smtp = config.at("smtp");
@@ -241,15 +284,15 @@ void notify(const Value& config, ByHand& hand) {
              "'From: '" + hand.word(smtp.at("from")) + "'\nTo: '" + to + "'\nSubject: '" +
                  hand.word(subject) + "'\n\n'" + hand.word(config.at("message")) + "'\n'");
     std::string line = limit + (smtp.text("tls", "required") == "required" ? " --ssl-reqd" : "");
-    if (smtp.has("ca_file")) line += " --cacert " + hand.word(smtp.at("ca_file"));
+    if (smtp.has("ca_file")) line += " --cacert " + local_file(smtp.at("ca_file"), hand);
     if (smtp.has("user")) {
       hand.uses(HandTool::curl_login);
       line += " --config " + kept(hand, "login",
                                   "\"$(curl_login " + hand.word(smtp.at("user")) + " " +
                                       hand.secret(smtp.at("password")) + ")\"");
     }
-    hand.run(line + " --mail-from " + hand.word(smtp.at("from")) + recipients + " --upload-file " +
-             mail + " " + hand.word(smtp.at("url")));
+    hand.run(sent + line + " --mail-from " + hand.word(smtp.at("from")) + recipients +
+             " --upload-file " + mail + " " + hand.word(smtp.at("url")) + ")\"");
     hand.expect("The server takes the mail: exit status 0.");
     return;
   }
@@ -257,16 +300,15 @@ void notify(const Value& config, ByHand& hand) {
   Value told{Value::Map{}};
   told.set("message", config.at("message")).set("step", hand.step()).set("run", "by hand");
   told.set("plan", config.at("plan"));
+  set_saved(hook, hand, [&](std::string text) { hand.run(std::move(text)); });
   const bool free_text = hook.has("body");
-  const std::string file =
-      kept(hand, "body",
-           free_text ? hand.word(with_saved(hook.at("body"), "saved-by-" + hand.step()))
-                     : hand.json(with_saved(hook.has("json") ? hook.at("json") : told,
-                                            "saved-by-" + hand.step())));
+  Value said = free_text ? hook.at("body") : hook.has("json") ? hook.at("json") : told;
+  if (hook.has("secrets")) said = with_saved(said, Request::saved_root(hand));
+  const std::string file = kept(hand, "body", free_text ? hand.word(said) : hand.json(said));
   std::string line = limit + " -X POST" +
                      (free_text ? "" : " -H 'content-type: application/json'") +
                      " --data-binary @" + file;
-  if (hook.has("ca_file")) line += " --cacert " + hand.word(hook.at("ca_file"));
+  if (hook.has("ca_file")) line += " --cacert " + local_file(hook.at("ca_file"), hand);
   if (hook.at("headers").is(Value::Type::map)) {
     for (const auto& [name, value] : hook.at("headers").map()) {
       line += " -H " + hand.text(name + ": ") + hand.word(value);
@@ -281,10 +323,12 @@ void notify(const Value& config, ByHand& hand) {
   }
   if (hook.has("secret_url")) {  // not in an argument: it lets people in
     line += " --config " + kept(hand, "url", "'url = '" + hand.secret(hook.at("secret_url")));
-    hand.run(line);
+    hand.run(sent + line + ")\"");
   } else {
-    hand.run(line + " " + hand.word(hook.at("url")));
+    hand.run(sent + line + " " + hand.word(hook.at("url")) + ")\"");
   }
+  hand.uses(HandTool::same);
+  hand.run("same 'status 200 to 299' 2 \"${" + status + "%??}\"");
   hand.expect("The page answers 200 to 299: exit status 0.");
 }
 

@@ -34,6 +34,30 @@ std::string url_part(const std::string& text) {
   return encoded;
 }
 
+std::string local_file(const Value& path, plan::ByHand& hand) {
+  const std::string word = hand.word(path);
+  const auto known = hand.known(path);
+  if (known && known->is(Value::Type::string)) {
+    return known->string().starts_with('/') ? word : "\"$bundle\"/" + word;
+  }
+  return "\"$(case " + word + " in /*) ;; *) printf %s/ \"$bundle\" ;; esac; printf %s " + word +
+         ")\"";
+}
+
+std::string same_json(const std::string& name, const Value& wanted, const std::string& file,
+                      const std::string& place, plan::ByHand& hand) {
+  hand.uses(plan::HandTool::same);
+  hand.uses(plan::HandTool::value);
+  const bool scalar = !wanted.is(Value::Type::list) && !wanted.is(Value::Type::map);
+  const bool nothing = wanted.is_null();
+  return "same " + name + " " +
+         (nothing  ? std::string("null")
+          : scalar ? hand.word(wanted)
+                   : hand.json(wanted)) +
+         " \"$(value " + file + " " + hand.text(place) +
+         (nothing ? " 2>/dev/null || echo null)\"" : ")\"");
+}
+
 std::string seconds_of(const Value& config, std::string_view field, std::string_view fallback) {
   const auto time = parse_duration(config.text(field, fallback));
   const auto whole = std::chrono::ceil<std::chrono::seconds>(

@@ -118,6 +118,18 @@ TEST_F(CompareTest, ExceptingEverythingProvesNothing) {
   EXPECT_THAT(proof.error().what, HasSubstr("nothing was compared"));
 }
 
+TEST_F(CompareTest, ASystemThatRefusesTheLoginIsAnErrorOfObserveAndOneThatIsNotThereIsAbsent) {
+  const auto compare = step(R"({"source": "orders"})");
+  shop_.refuses = Error::Kind::denied;
+  EXPECT_EQ(compare->observe(shop_.world.op).error().kind, Error::Kind::denied);
+  for (const Error::Kind kind : {Error::Kind::unavailable, Error::Kind::not_found}) {
+    shop_.refuses = kind;
+    const auto seen = compare->observe(shop_.world.op);
+    ASSERT_TRUE(seen) << kind_name(kind);
+    EXPECT_EQ(seen->state, State::absent);
+  }
+}
+
 TEST_F(CompareTest, ASourceThatThePointLacksIsToldBeforehand) {
   shop_.restore.sources["broker"] = {"memory", Value(Value::Map())};
   const auto early = step(R"({"source": "broker"})")->preflight(shop_.world.op);

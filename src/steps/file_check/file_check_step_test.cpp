@@ -235,6 +235,14 @@ TEST_F(FileCheckTest, ItLooksAgainUntilTheFileIsThere) {
   EXPECT_EQ(check->observe(op_)->state, State::ours_done);
 }
 
+TEST_F(FileCheckTest, WhatCanNeverBeLookedAtIsAnErrorOfObserve) {
+  fs::create_symlink(below("loop"), below("loop"));
+  const auto seen = step(R"({"path": "loop"})")->observe(op_);
+  ASSERT_FALSE(seen);
+  EXPECT_EQ(seen.error().kind, Error::Kind::invalid);
+  EXPECT_THAT(seen.error().what, HasSubstr("loop"));
+}
+
 TEST_F(FileCheckTest, WordsThatCannotBeAreRefused) {
   for (const char* json : {R"({"path": "a", "mode": "9"})", R"({"path": "a", "mode": "rw-r--r--"})",
                            R"({"path": "a", "sha256": "abc"})", R"({"path": "a", "min_size": -1})",

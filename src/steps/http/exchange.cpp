@@ -145,6 +145,10 @@ Result<HttpRequest> request_of(const Value& config, const Value& request, std::s
 
 std::string name_of_request(const Value& config, const Value& request, const Value& saved) {
   if (request.has("name")) return shown_text(request.text("name"));
+  return line_of_request(config, request, saved);
+}
+
+std::string line_of_request(const Value& config, const Value& request, const Value& saved) {
   const std::string words = url_template(config, request);
   const auto url = filled_text(words, saved);
   const bool plain =

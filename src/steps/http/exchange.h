@@ -28,6 +28,9 @@ Result<HttpRequest> request_of(const Value& config, const Value& request, std::s
 // How people see it: its name in the plan, or method and URL; never a value that was a secret.
 std::string name_of_request(const Value& config, const Value& request, const Value& saved);
 
+// Its method and URL, with {{name}} where nothing is saved yet; never a value that was a secret.
+std::string line_of_request(const Value& config, const Value& request, const Value& saved);
+
 // Everything that `expect` says becomes one check.  Errors: invalid (a path that is none).
 Result<void> compare_answer(const std::string& name, const Value& expected,
                             const HttpResponse& response, Outcome& outcome);

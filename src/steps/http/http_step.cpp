@@ -6,6 +6,7 @@
 
 #include "client/http/http.h"
 #include "schema/json.h"
+#include "steps/bundle_path.h"
 #include "steps/http/exchange.h"
 #include "steps/http/template_text.h"
 #include "steps/http/words.h"
@@ -41,11 +42,9 @@ class HttpStep final : public plan::Step {
 
   Result<void> preflight(const Operation& op) override {
     TRY_DO(op.proceed());
-    const Value& url = config_.at("url");
-    if (url.is(Value::Type::string) && !url.string().empty()) {
-      TRY(const UrlParts parts, parse_url(url.string()));
-    }
-    return {};
+    TRY_DO(check_url(config_));
+    for (const Value& request : requests_) TRY_DO(check_url(request));
+    return check_readable(context_, config_.at("ca_file"));
   }
 
   Result<Observation> observe(const Operation& op) override {
@@ -54,10 +53,15 @@ class HttpStep final : public plan::Step {
     if (!safe_) {
       TRY_DO(op.proceed());
       seen.summary = "its requests change something: whether they were sent cannot be observed";
+      for (const Value& request : requests_) {
+        if (is_safe(request)) continue;
+        seen.changes.push_back({line_of_request(config_, request, Value(Value::Map())), "", ""});
+      }
       return seen;
     }
     const auto outcome = ask_all(op, Insistence::none);
     TRY_DO(op.proceed());
+    if (!outcome && !may_come(outcome.error())) return fail(outcome.error());
     if (!outcome) {
       seen.summary = outcome.error().what;
       return seen;
@@ -100,6 +104,14 @@ class HttpStep final : public plan::Step {
 
  private:
   enum class Insistence { none, as_asked };
+
+  // What a reference or an earlier answer will bring is not known yet.
+  static Result<void> check_url(const Value& words) {
+    const std::string url = words.text("url");
+    if (url.empty() || url.find("{{") != std::string::npos) return {};
+    TRY(const UrlParts parts, parse_url(url));
+    return {};
+  }
 
   std::string base_shown() const {
     const Value& url = config_.has("url") ? config_.at("url") : requests_.front().at("url");

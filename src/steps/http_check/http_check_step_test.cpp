@@ -5,11 +5,15 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "base/fake_clock.h"
+#include "base/temporary_folder.h"
 #include "client/process/launcher.h"
 #include "plan/step_contract.h"
 #include "schema/json.h"
 #include "steps/page_server.h"
+#include "steps/tls_server.h"
 #include "test_places.h"
 
 namespace lifeboat::steps {
@@ -152,6 +156,8 @@ TEST_F(HttpCheckTest, AnOrderIsPlacedOnceAndReadBackUntilItIsDelivered) {
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->state, State::absent);
   EXPECT_THAT(server_.requests(), IsEmpty()) << "observing sends nothing that changes something";
+  ASSERT_THAT(seen->changes, SizeIs(1)) << "what a GET asks is no change";
+  EXPECT_EQ(seen->changes.front().what, "POST " + server_.url() + "/orders");
   ASSERT_TRUE(check->apply(op_));
   const auto proof = check->verify(op_);
   ASSERT_TRUE(proof);
@@ -241,7 +247,33 @@ TEST_F(HttpCheckTest, ARelativeCaFileIsBelowTheBundle) {
   config.set("url", "https" + server_.url().substr(4));
   const auto check = http_check_step().make(config, context);
   ASSERT_TRUE(check);
-  EXPECT_THAT((*check)->observe(op_)->summary, HasSubstr("/the/bundle/certificates/ca.pem"));
+  for (const Error& error : {(*check)->preflight(op_).error(), (*check)->observe(op_).error()}) {
+    EXPECT_EQ(error.kind, Error::Kind::invalid);
+    EXPECT_THAT(error.what, HasSubstr("/the/bundle/certificates/ca.pem"));
+  }
+}
+
+TEST_F(HttpCheckTest, WhatOnlyAPersonCanMendIsAnErrorOfObserve) {
+  const TemporaryFolder folder = *TemporaryFolder::make_only("http");
+  const CertificateWish wish{.names = {"127.0.0.1"},
+                             .not_before = {clock_.wall().ns - 86'400'000'000'000},
+                             .not_after = {clock_.wall().ns + 86'400'000'000'000}};
+  std::ofstream(folder.path() + "/ca.pem") << Certificate::self_signed(wish).pem();
+  const TlsServer stranger(Certificate::self_signed(wish));
+  Value words = from_json(R"({"path": "/"})");
+  words.set("url", "https://127.0.0.1:" + std::to_string(stranger.port()));
+  words.set("ca_file", folder.path() + "/ca.pem");
+  const auto check = step(words);
+  EXPECT_TRUE(check->preflight(op_));
+  EXPECT_EQ(check->observe(op_).error().kind, Error::Kind::denied);
+  EXPECT_FALSE(
+      step(from_json(R"({"url": "http://a", "requests": [{"url": "b"}]})"))->preflight(op_));
+}
+
+// A step may write it; in the bundle nothing is ever written.
+TEST_F(HttpCheckTest, AnAbsoluteCaFileThatIsNotThereMayStillCome) {
+  const auto check = step(config(R"({"path": "/", "ca_file": "/no/such/ca.pem"})"));
+  EXPECT_EQ(check->preflight(op_).error().kind, Error::Kind::not_found);
 }
 
 TEST_F(HttpCheckTest, OnlyRequestsThatChangeSomethingHaveEffects) {

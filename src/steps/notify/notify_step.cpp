@@ -36,6 +36,8 @@ class NotifyStep final : public plan::Step {
 
   Result<void> preflight(const Operation& op) override {
     TRY_DO(op.proceed());
+    TRY_DO(check_readable(context_, config_.at("webhook").at("ca_file")));
+    TRY_DO(check_readable(context_, config_.at("smtp").at("ca_file")));
     if (config_.has("smtp")) {
       // Of a plan whose references are not known yet nothing can be said.
       const Value& smtp = config_.at("smtp");

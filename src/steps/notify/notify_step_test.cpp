@@ -307,6 +307,13 @@ TEST_F(NotifyTest, NothingIsTakenBack) {
   EXPECT_THAT(undone.error().what, HasSubstr("irreversible"));
 }
 
+TEST_F(NotifyTest, ACaFileThatCannotBeReadIsToldBeforehand) {
+  const auto told = hook(R"({"ca_file": "no/ca.pem"})")->preflight(op_);
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().kind, Error::Kind::invalid);
+  EXPECT_THAT(told.error().what, HasSubstr("no/ca.pem"));
+}
+
 TEST_F(NotifyTest, WordsThatCannotBeAreRefused) {
   for (const char* json : {R"({})", R"({"webhook": {}, "smtp": {}})", R"({"webhook": {}})",
                            R"({"webhook": {"url": "http://a", "secret_url": "http://b"}})",

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,7 @@ class LostShop {
     type.make = [this, how](const Value&,
                             const source::Context&) -> Result<std::unique_ptr<source::Source>> {
       using Answer = std::unique_ptr<source::Source>;
+      if (refuses) return fail(*refuses, "memory: the target cannot be reached");
       if (how == source::KeepsAside::by_rename) {
         return Answer(std::make_unique<source::MemorySource>(target, world.clock));
       }
@@ -91,6 +93,7 @@ class LostShop {
   std::unique_ptr<repo::Repository> repository = repo::value(world.create());
   source::SourceTypes types;
   source::MemorySystem target;
+  std::optional<Error::Kind> refuses;  // how it answers whoever wants in
   RestoreWorld restore;
   std::unique_ptr<Launcher> launcher = make_launcher(world.clock, "", LIFEBOAT_SUPERVISOR_PATH);
   plan::FakeContext context{{.clock = &world.clock, .launcher = launcher.get()}};

@@ -15,6 +15,9 @@ namespace {
 using plan::Observation;
 using plan::State;
 
+constexpr auto compares_at_most = std::chrono::seconds(10);
+constexpr std::size_t changes_max = 1000;
+
 class RestoreStep final : public plan::Step {
  public:
   RestoreStep(const RestoreWorld& world, Value config, plan::StepContext& context)
@@ -47,6 +50,10 @@ class RestoreStep final : public plan::Step {
         break;
     }
     if (seen.state != State::ours_done) add_change(target, seen);
+    // What our own unfinished work still lacks, apply() finds out by itself.
+    const bool somebodys =
+        target.occupancy == source::Occupancy::foreign || (target.marker && !mine(*target.marker));
+    if (somebodys) TRY_DO(add_differences(op, seen));
     return seen;
   }
 
@@ -105,6 +112,37 @@ class RestoreStep final : public plan::Step {
           {config_.text("into"), nothing ? "" : target.summary,
            fmt::format("{} items, {} bytes of source {}", each.items, each.size_bytes, name())});
     }
+  }
+  // Item by item, as long as that takes no long time: a run looks here as well, and waits for it.
+  Result<void> add_differences(const Operation& op, Observation& seen) const {
+    const auto checks = compared(op.within(compares_at_most));
+    TRY_DO(op.proceed());
+    if (!checks) {
+      const bool slow = checks.error().kind == Error::Kind::cancelled;
+      const std::string why =
+          slow ? "comparing takes longer than " + human_duration(compares_at_most)
+               : checks.error().what;
+      seen.changes.push_back({"what differs there is not told: " + why, "", ""});
+      return {};
+    }
+    std::size_t more = 0;
+    for (const source::Check& check : *checks) {
+      if (check.ok) continue;
+      if (seen.changes.size() < changes_max) {
+        seen.changes.push_back({check.name, check.actual, check.expected});
+      } else {
+        ++more;
+      }
+    }
+    if (more > 0) seen.changes.push_back({fmt::format("{} more that differ", more), "", ""});
+    return {};
+  }
+  // By a connection of its own: one whose question was cut off is of no use to apply().
+  Result<std::vector<source::Check>> compared(const Operation& op) const {
+    TRY(const auto feed, world_.repository->feed(op, snapshot_));
+    TRY(const TargetSystem system,
+        open_target(op, world_, name(), config_.text("into"), config_.at("with"), context_));
+    return system.live->verify(op, *feed);
   }
   bool mine(const source::Marker& marker) const {
     return marker.run == context_.run() && marker.step == context_.step();

@@ -113,6 +113,70 @@ TEST_F(RestoreStepTest, NothingIsKeptWhereNothingWas) {
   EXPECT_THAT(kept_by(*one), IsEmpty());
 }
 
+TEST_F(RestoreStepTest, WhatDiffersInAnOccupiedTargetIsToldItemByItem) {
+  use(source::KeepsAside::by_rename);
+  target.rows = {{"orders/1", "chairs"}, {"orders/2", "no tables"}};
+  const auto told = [&](const std::string& foreign) {
+    const auto seen = step(foreign)->observe(world.op);
+    EXPECT_TRUE(seen) << seen.error().what;
+    std::vector<std::string> lines;
+    for (const plan::Change& each : seen->changes) {
+      lines.push_back(each.what + ": " + each.from + " -> " + each.to);
+    }
+    return lines;
+  };
+  const auto differ = ElementsAre(HasSubstr("3 items"), "row orders/2: no tables -> tables",
+                                  "row stock: absent -> 7", "number of rows: 2 -> 3");
+  EXPECT_THAT(told("refuse"), differ);
+  EXPECT_THAT(told("keep_aside"), differ);
+  target.marker = source::Marker{"run-0", "orders", 1, "4f2a91c05d11", true};  // of another run
+  EXPECT_THAT(told("refuse"), differ);
+  EXPECT_EQ(target.rows.at("orders/2"), "no tables");
+  target.rows.clear();
+  target.marker.reset();
+  EXPECT_THAT(told("refuse"), ElementsAre(HasSubstr("3 items")));
+}
+
+// All of very many items differ.
+class OtherSource final : public source::MemorySource {
+ public:
+  using MemorySource::MemorySource;
+  Result<std::vector<source::Check>> verify(const Operation&, capture::Feed&) override {
+    return std::vector<source::Check>(1500, {"row", "theirs", "ours", false});
+  }
+};
+
+TEST_F(RestoreStepTest, DifferencesThatAreManyAreBounded) {
+  use(source::KeepsAside::by_rename);
+  source::SourceType type = *types.find("memory");
+  type.make = [this](const Value&, const source::Context&) {
+    return Result<std::unique_ptr<source::Source>>(
+        std::make_unique<OtherSource>(target, world.clock));
+  };
+  types.add(type);
+  const auto seen = step("refuse")->observe(world.op);
+  ASSERT_TRUE(seen) << seen.error().what;
+  EXPECT_EQ(seen->changes.size(), 1001u);
+  EXPECT_EQ(seen->changes.back().what, "501 more that differ");
+}
+
+TEST_F(RestoreStepTest, ATargetThatCannotBeComparedIsNoProblemYet) {
+  use(source::KeepsAside::by_rename);
+  source::SourceType type = *types.find("memory");
+  const auto make = type.make;
+  int opened = 0;
+  type.make = [&](const Value& value, const source::Context& around) {
+    return ++opened > 1 ? Result<std::unique_ptr<source::Source>>(
+                              fail(Error::Kind::unavailable, "no more connections"))
+                        : make(value, around);
+  };
+  types.add(type);
+  const auto seen = step("refuse")->observe(world.op);
+  ASSERT_TRUE(seen) << seen.error().what;
+  EXPECT_EQ(seen->state, plan::State::foreign);
+  EXPECT_THAT(seen->changes.back().what, HasSubstr("no more connections"));
+}
+
 TEST_F(RestoreStepTest, ForeignDataIsRefusedUnlessAskedOtherwise) {
   use(source::KeepsAside::by_rename);
   const auto refused = step("refuse")->apply(world.op);

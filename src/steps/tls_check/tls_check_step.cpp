@@ -66,6 +66,8 @@ class TlsQuestionOfStep final : public Question {
     return {};
   }
 
+  Result<void> files() const override { return check_readable(context_, config_.at("ca_file")); }
+
   Result<Sight> look(const Operation& op) override {
     TRY_DO(words());
     TRY(const TlsQuestion question, prepared());

@@ -268,10 +268,11 @@ TEST_F(TlsCheckTest, ACaFileThatIsNoneIsNamed) {
   config.set("ca_file", "certificates/ca.pem");
   const auto check = tls_check_step().make(config, context);
   ASSERT_TRUE(check);
-  const auto applied = (*check)->apply(op_);
-  ASSERT_FALSE(applied);
-  EXPECT_EQ(applied.error().kind, Error::Kind::invalid);
-  EXPECT_THAT(applied.error().what, HasSubstr("/the/bundle/certificates/ca.pem"));
+  for (const Error& error : {(*check)->preflight(op_).error(), (*check)->observe(op_).error(),
+                             (*check)->apply(op_).error()}) {
+    EXPECT_EQ(error.kind, Error::Kind::invalid);
+    EXPECT_THAT(error.what, HasSubstr("/the/bundle/certificates/ca.pem"));
+  }
 }
 
 TEST_F(TlsCheckTest, WordsThatCannotBeAreRefusedAtOnce) {

@@ -28,7 +28,7 @@ class WaitStep final : public plan::Step {
   WaitStep(Value config, plan::StepContext& context)
       : config_(std::move(config)), context_(context), http_(make_http_client(context.clock())) {}
 
-  // What it waits for need not be there yet: only the words are looked at.
+  // What it waits for need not be there yet: only words and local files are looked at.
   Result<void> preflight(const Operation& op) override {
     TRY_DO(op.proceed());
     const Value& tcp = config_.at("tcp");
@@ -39,11 +39,18 @@ class WaitStep final : public plan::Step {
     if (http.is(Value::Type::string)) {
       TRY(const UrlParts parts, parse_url(http.string()));
     }
-    return {};
+    const Value& database = config_.at("sql").at("url");
+    if (database.is(Value::Type::string)) {
+      TRY(const postgres::Address address, postgres::parse_url(database.string()));
+    }
+    return check_readable(context_, config_.at("ca_file"));
   }
 
   Result<Observation> observe(const Operation& op) override {
     TRY(const std::optional<Error> problem, ask(op));
+    // What a query does not find yet is `invalid` too: a table that a step is about to restore.
+    const bool for_good = problem && problem->kind == Error::Kind::invalid && !config_.has("sql");
+    if (for_good) return fail(*problem);
     Observation seen;
     seen.state = problem ? State::absent : State::ours_done;
     seen.summary = problem ? problem->what : what() + " answers";

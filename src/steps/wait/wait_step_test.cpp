@@ -134,7 +134,11 @@ TEST_F(WaitStepTest, ARelativeCaFileIsBelowTheBundle) {
   config.set("ca_file", "certificates/ca.pem");
   const auto waiting = wait_step().make(config, context);
   ASSERT_TRUE(waiting);
-  EXPECT_THAT((*waiting)->observe(op_)->summary, HasSubstr("/the/bundle/certificates/ca.pem"));
+  for (const Error& error :
+       {(*waiting)->preflight(op_).error(), (*waiting)->observe(op_).error()}) {
+    EXPECT_EQ(error.kind, Error::Kind::invalid);
+    EXPECT_THAT(error.what, HasSubstr("/the/bundle/certificates/ca.pem"));
+  }
 }
 
 TEST_F(WaitStepTest, AHostThatIsNotKnownIsNamed) {
