@@ -336,6 +336,45 @@ TEST_F(HttpTest, AProxyIsUsedForTheWorldAndNeverForLoopback) {
   EXPECT_EQ(inside->body, "direct");
 }
 
+TEST_F(HttpTest, AProxyThatDoesNotLetUsThroughIsNamedByItsVariableWithoutItsLogin) {
+  struct Case {
+    const char* variable;
+    const char* url;
+    const char* status;
+    Kind kind;
+    const char* said;
+  };
+  const std::vector<Case> cases = {
+      {"http_proxy", "http://h.example.invalid/x", "407 Login", Kind::denied, "asks for a login"},
+      {"https_proxy", "https://h.example.invalid/x", "407 Login", Kind::denied, "asks for a login"},
+      {"ALL_PROXY", "https://h.example.invalid/x", "407 Login", Kind::denied, "asks for a login"},
+      {"HTTPS_PROXY", "https://h.example.invalid/x", "403 No", Kind::denied, "(status 403)"},
+      {"https_proxy", "https://h.example.invalid/x", "503 Busy", Kind::unavailable, "(status 503)"},
+  };
+  for (const Case& each : cases) {
+    ScriptedServer proxy([&](const std::string&) { return answer_of(each.status, "no"); });
+    const std::string place = "127.0.0.1:" + std::to_string(proxy.port());
+    setenv(each.variable, ("http://ann:hush@" + place).c_str(), 1);
+    const auto failed = client->send(op, {.url = each.url});
+    unsetenv(each.variable);
+    ASSERT_FALSE(failed) << each.status;
+    const std::string told = failed.error().what + " / " + failed.error().hint;
+    EXPECT_EQ(failed.error().kind, each.kind) << told;
+    for (const std::string& said : {std::string(each.said), std::string(each.variable), place}) {
+      EXPECT_NE(told.find(said), std::string::npos) << told;
+    }
+    EXPECT_EQ(told.find("hush"), std::string::npos) << told;
+    EXPECT_EQ(proxy.connections(), 1);
+  }
+}
+
+TEST_F(HttpTest, A407OfTheServerItselfIsAnAnswer) {
+  ScriptedServer server([](const std::string&) { return answer_of("407 Login", "no"); });
+  const auto answer = client->send(op, {.url = server.url()});
+  ASSERT_TRUE(answer) << answer.error().what;
+  EXPECT_EQ(answer->status, 407);
+}
+
 TEST_F(HttpTest, WhereCredentialsAreHandedOutNoProxyIsAsked) {
   for (const char* local :
        {"http://127.0.0.1:1", "http://localhost", "http://[::1]", "http://169.254.169.254/latest",
