@@ -3,11 +3,84 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "run/engine.h"
+#include "run/follow.h"
+#include "run/takeover.h"
+#include "schema/json.h"
 
 namespace lifeboat::app {
 namespace {
 
 constexpr auto time_shown_every = std::chrono::seconds(1);
+constexpr auto look_every = std::chrono::seconds(1);
+
+// One who watches, look by look.
+class Watcher {
+ public:
+  Watcher(Terminal& terminal, repo::Repository& repository, std::string run)
+      : terminal_(terminal), repository_(repository), run_(std::move(run)), watch_(terminal) {}
+
+  Result<Watched> to_the_end(const Operation& op) {
+    for (;;) {
+      const auto how = look(op);
+      if (!how && how.error().kind != Error::Kind::unavailable) return fail(how.error());
+      tell_whether_it_answers(how ? nullptr : &how.error());
+      if (how && *how) return Watched{**how, follower_->state()};
+      // What was read halfway is read again: a follower goes on only from a whole answer.
+      if (!how) follower_.reset();
+      TRY_DO(op.pause(look_every));
+    }
+  }
+
+ private:
+  Result<std::optional<Watched::How>> look(const Operation& op) {
+    if (!follower_) {
+      TRY(follower_, run::Follower::open(op, repository_, run_));
+      told_again_ = 0;
+    }
+    TRY(const auto news, follower_->news(op));
+    for (const journal::Event& event : news) {
+      if (told_again_++ < told_) continue;
+      show(event);
+      ++told_;
+    }
+    const run::RunState& state = follower_->state();
+    if (state.end) return Watched::How::ended;
+    if (!state.drivers.empty() && state.drivers.back().left) return Watched::How::left;
+    TRY(const auto silent, follower_->silent_for(op));
+    const auto patience = run::EngineSetup{}.heartbeat_period * run::silent_periods;
+    if (silent > patience) return Watched::How::silent;
+    return std::nullopt;
+  }
+
+  void show(const journal::Event& event) {
+    if (terminal_.output() == Output::table) return run::tell(event, follower_->state(), watch_);
+    Value line;
+    line.set("kind", "RunEvent");
+    line.set("event", event.kind);
+    line.set("time", rfc3339(event.time));
+    line.set("facts", event.facts);
+    terminal_.print(to_json(line) + "\n");
+  }
+
+  void tell_whether_it_answers(const Error* problem) {
+    const bool away = problem != nullptr;
+    if (away && !away_) {
+      terminal_.say("the repository does not answer, and is asked again: " +
+                    printable(problem->what));
+    }
+    if (!away && away_) terminal_.say("the repository answers again");
+    away_ = away;
+  }
+
+  Terminal& terminal_;
+  repo::Repository& repository_;
+  const std::string run_;
+  RunWatch watch_;
+  std::unique_ptr<run::Follower> follower_;  // none: to be opened
+  std::size_t told_ = 0, told_again_ = 0;    // events; of them by this follower
+  bool away_ = false;
+};
 
 }  // namespace
 
@@ -106,5 +179,10 @@ void RunWatch::asked(const std::string& by, const std::string& action, const std
 }
 
 void RunWatch::remark(std::string_view text) { terminal_.say("  " + printable(text)); }
+
+Result<Watched> watch_to_the_end(const Operation& op, Terminal& terminal,
+                                 repo::Repository& repository, const std::string& run) {
+  return Watcher(terminal, repository, run).to_the_end(op);
+}
 
 }  // namespace lifeboat::app

@@ -14,8 +14,10 @@
 #include "app/terminal.h"
 #include "base/mutex.h"
 #include "base/operation.h"
+#include "repo/repository.h"
 #include "run/observer.h"
 #include "run/outlook.h"
+#include "run/state.h"
 
 namespace lifeboat::app {
 
@@ -59,5 +61,19 @@ class RunWatch final : public run::Observer {
   std::optional<Time> time_ GUARDED_BY(mutex_);
   std::jthread ticking_;  // last: it uses all of the above
 };
+
+// A run that somebody else drove, as it was last seen.
+struct Watched {
+  enum class How { ended, left, silent };  // silent: its driver, for so long that it may be gone
+  How how{};
+  run::RunState state;
+};
+
+// Shows what the run does until it ends or nobody drives it any more; with JSON output each event
+// as a line. Who watches is there when the driver dies: a repository that does not answer is waited
+// for, and a driver has its time to show life once it does.
+// Errors: as run::Follower, but for unavailable; cancelled.
+Result<Watched> watch_to_the_end(const Operation& op, Terminal& terminal,
+                                 repo::Repository& repository, const std::string& run);
 
 }  // namespace lifeboat::app

@@ -2,6 +2,7 @@
 // C1 and so on: numbers of the fault catalogue.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <sstream>
 #include <utility>
 
@@ -106,10 +107,13 @@ TEST_F(S3Faults, C3ACompletionThatTellsAnErrorWith200IsTriedAgain) {
 TEST_F(S3Faults, C4AWriteWhoseAnswerIsLostIsOurs) {
   script(R"([{"method": "PUT", "fault": "lost_reply"}])");
   stored("config", small);
+  EXPECT_EQ(struck(), 1);
   script(R"([{"method": "POST", "path": "uploadId=", "fault": "lost_reply"}])");
   stored("packs/large", large);
+  EXPECT_EQ(struck(), 1);
   script(R"([{"method": "PUT", "path": "partNumber=2", "fault": "lost_reply"}])");
   stored("packs/parts", large);
+  EXPECT_EQ(struck(), 1);
 }
 
 TEST_F(S3Faults, C5AConflictIsAskedAgainAndATakenNameIsNot) {
@@ -157,19 +161,44 @@ TEST_F(S3Faults, C9AClockThatIsOffIsCorrectedByTheServers) {
   };
   const SkewedClock an_hour_behind;
   bench.setup.clock = &an_hour_behind;
+  const auto attempts = std::exchange(bench.setup.attempts, 1U);
+  EXPECT_FALSE(store().put(op, "config", small)) << "the server does not mind";
+  bench.setup.attempts = attempts;
   stored("config", small);
   EXPECT_EQ(store().size(op, "config").value_or(0), small.size());
 }
 
+// Of a session that is over: the server knows nobody by them. Renewed, they are those of `next`.
+class RenewedCredentials final : public aws::CredentialSource {
+ public:
+  explicit RenewedCredentials(aws::CredentialSource& next) : next_(next) {}
+  Result<aws::Credentials> get(const Operation& operation) override {
+    if (renewals == 0) return aws::Credentials{"OVER", Secret("s"), Secret("session")};
+    return next_.get(operation);
+  }
+  void forget(const std::string& access_key) override {
+    if (access_key == "OVER") ++renewals;
+  }
+  std::atomic<int> renewals = 0;
+
+ private:
+  aws::CredentialSource& next_;
+};
+
 TEST_F(S3Faults, C10AnExpiredSessionIsRenewed) {
-  script(R"([{"fault": "status", "status": 400,
-              "body": "<Error><Code>ExpiredToken</Code></Error>"}])");
+  const auto over = R"([{"fault": "status", "status": 400,
+                         "body": "<Error><Code>ExpiredToken</Code></Error>"}])";
+  RenewedCredentials writing(bench.credentials), reading(bench.credentials);
+  script(over);
+  bench.setup.credentials = &writing;
   stored("config", small);
   EXPECT_EQ(struck(), 1);
-  script(R"([{"fault": "status", "status": 400,
-              "body": "<Error><Code>ExpiredToken</Code></Error>"}])");
+  EXPECT_EQ(writing.renewals, 1);
+  script(over);
+  bench.setup.credentials = &reading;
   EXPECT_EQ(store().size(op, "config").value_or(0), small.size());
   EXPECT_EQ(struck(), 1);
+  EXPECT_EQ(reading.renewals, 1);
 }
 
 TEST_F(S3Faults, C11ALostRightIsNamed) {
@@ -188,6 +217,8 @@ TEST_F(S3Faults, C18AnAnswerThatStallsIsAskedAgain) {
   const auto got = store().get(op, "packs/a");
   ASSERT_TRUE(got) << got.error().what;
   EXPECT_EQ(*got, small);
+  EXPECT_EQ(struck(), 1);
+  EXPECT_EQ(matched(), 2) << "it was not asked again";
 }
 
 TEST_F(S3Faults, C18AnAnswerThatTricklesIsAskedAgain) {

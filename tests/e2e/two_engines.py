@@ -32,9 +32,12 @@ AT_ONCE = 6
 PATIENCE_S = 120
 
 WORK = """#!/bin/sh
-# What a step does: says when it begins and ends, and leaves its effect.
+# What a step does: says when it begins and ends, and leaves its effect. The lock is this program's
+# alone, and lasts as long as it does, however it ends: who finds it taken is at work beside it.
+exec 9>"$2/$1.lock"
+flock -n 9 || echo "twice $1 $$" >>"$2/log"
 echo "begin $1 $$" >>"$2/log"
-sleep 0.2
+sleep 0.2 9>&-
 : >"$2/$1"
 echo "end $1 $$" >>"$2/log"
 """
@@ -151,14 +154,18 @@ class Round:
                     raise Broken(f"segment {segment['number']} of {writer} after {joined[-1]} joined")
                 writers.append(writer)
             self.epochs = len(joined)
+        self.judge_work((self.folder / "target" / "log").read_text())
+
+    @staticmethod
+    def judge_work(log):
         at_work, ended = {}, set()
-        for line in (self.folder / "target" / "log").read_text().splitlines():
+        for line in log.splitlines():
             word, step, pid = line.split()
+            if word == "twice":
+                raise Broken(f"{step} twice at once: {at_work.get(step)} and {pid}")
             if word == "begin":
                 if step in ended:
                     raise Broken(f"{step} was done again after it had ended")
-                if step in at_work and Path(f"/proc/{at_work[step]}").exists():
-                    raise Broken(f"{step} twice at once: {at_work[step]} and {pid}")
                 at_work[step] = pid
             else:
                 if at_work.get(step) != pid:

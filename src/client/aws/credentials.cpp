@@ -22,6 +22,9 @@ using Found = Result<std::optional<Credentials>>;
 
 constexpr auto renew_before = std::chrono::minutes(5);
 constexpr auto look_again_after = std::chrono::seconds(20);
+// While what is known is good: less than a heartbeat may be late.
+constexpr auto renewal_wait = std::chrono::seconds(3);
+constexpr auto look_up_every = std::chrono::milliseconds(50);  // of those who wait
 constexpr int deepest_chain = 8;  // of profiles that take on each other's roles
 
 std::string setting(const Profile& profile, const char* name) {
@@ -71,8 +74,8 @@ Result<Credentials> read_process_answer(const Secret& text, const std::string& p
 
 class ProfileChain {
  public:
-  ProfileChain(const Operation& op, const Surroundings& around)
-      : op_(op), around_(around), all_(read_profile_files(around.variables)) {}
+  ProfileChain(const Operation& op, const Surroundings& around, InstanceSeen& seen)
+      : op_(op), around_(around), seen_(seen), all_(read_profile_files(around.variables)) {}
 
   // Roles of the profile first, then its keys.
   Found find(const std::string& name, int depth = 0) {
@@ -125,7 +128,7 @@ class ProfileChain {
     const std::string source = setting(profile, "credential_source");
     if (source == "Environment") return from_environment(around_.variables);
     if (source == "EcsContainer") return from_container(op_, around_);
-    if (source == "Ec2InstanceMetadata") return from_instance(op_, around_);
+    if (source == "Ec2InstanceMetadata") return from_instance(op_, around_, seen_);
     const std::string other = setting(profile, "source_profile");
     if (other.empty()) return std::nullopt;
     if (other != name) return find(other, depth + 1);
@@ -147,12 +150,13 @@ class ProfileChain {
 
   const Operation& op_;
   const Surroundings& around_;
+  InstanceSeen& seen_;
   const Profiles all_;
 };
 
-Found from_profile(const Operation& op, const Surroundings& around) {
+Found from_profile(const Operation& op, const Surroundings& around, InstanceSeen& seen) {
   const std::string profile = profile_name(around.variables);
-  ProfileChain profiles(op, around);
+  ProfileChain profiles(op, around, seen);
   if (names_profile(around.variables) && !profiles.knows(profile)) {
     return fail(Kind::denied, "there is no profile " + printable(profile),
                 "AWS_PROFILE names one of ~/.aws/config or ~/.aws/credentials");
@@ -168,15 +172,20 @@ Found from_web_identity(const Operation& op, const Surroundings& around) {
       {around.variables("AWS_ROLE_ARN"), around.variables("AWS_ROLE_SESSION_NAME"), "", ""});
 }
 
-Result<Credentials> look_everywhere(const Operation& op, const Surroundings& around) {
+Result<Credentials> look_everywhere(const Operation& op, const Surroundings& around,
+                                    InstanceSeen& seen) {
   TRY(auto found, from_environment(around.variables));
   // Who names a profile means it; who does not, in a pod, means the pod's own role.
   const bool named = names_profile(around.variables);
-  for (const auto place :
-       {named ? &from_profile : &from_web_identity, named ? &from_web_identity : &from_profile,
-        &from_container, &from_instance}) {
+  using Place = std::function<Found()>;
+  const Place profile = [&] { return from_profile(op, around, seen); };
+  const Place identity = [&] { return from_web_identity(op, around); };
+  const Place container = [&] { return from_container(op, around); };
+  const Place instance = [&] { return from_instance(op, around, seen); };
+  for (const Place* place :
+       {named ? &profile : &identity, named ? &identity : &profile, &container, &instance}) {
     if (found) break;
-    TRY(found, place(op, around));
+    TRY(found, (*place)());
   }
   if (found) return *std::move(found);
   return fail(
@@ -191,23 +200,15 @@ class FoundCredentials final : public CredentialSource {
  public:
   explicit FoundCredentials(Surroundings around) : around_(std::move(around)) {}
 
-  // One thread asks, and the lock is held while it does: the others need the answer too, and a
-  // token service is not to be asked by all of them at once.
+  // One thread asks, for a token service is not to be asked by all at once. The others go on with
+  // what is known while it is good, and wait for the answer when it is not.
   Result<Credentials> get(const Operation& op) override {
-    MutexLock lock(mutex_);
-    const auto now = around_.clock->boot();
-    if (known_ && lasts(*known_, renew_before)) return *known_;
-    const bool good = known_ && lasts(*known_, std::chrono::seconds(0));
-    if (good && now < next_look_) return *known_;
-    next_look_ = now + look_again_after;
-    auto found = look_everywhere(op, around_);
-    if (found) {
-      known_ = *found;
-      return found;
+    for (;;) {
+      const Turn turn = take_turn();
+      if (turn.asks) return ask(op, turn.known);
+      if (turn.known) return *turn.known;
+      TRY_DO(op.proceed());
     }
-    // Somebody may be away for a moment, and what we have is good for as long.
-    if (good) return *known_;
-    return found;
   }
   void forget(const std::string& access_key) override {
     MutexLock lock(mutex_);
@@ -215,12 +216,48 @@ class FoundCredentials final : public CredentialSource {
   }
 
  private:
+  struct Turn {
+    std::optional<Credentials> known = std::nullopt;  // and good
+    bool asks = false;
+  };
+
+  Turn take_turn() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (known_ && lasts(*known_, renew_before)) return {known_};
+    Turn turn;
+    if (known_ && lasts(*known_, std::chrono::seconds(0))) turn.known = known_;
+    const auto now = around_.clock->boot();
+    turn.asks = !asking_ && (!turn.known || now >= next_look_);
+    if (turn.asks) {
+      asking_ = true;
+      next_look_ = now + look_again_after;
+    } else if (!turn.known) {
+      changed_.wait_for(mutex_, look_up_every);
+    }
+    return turn;
+  }
+
+  Result<Credentials> ask(const Operation& op, const std::optional<Credentials>& spare)
+      EXCLUDES(mutex_) {
+    auto found = look_everywhere(spare ? op.within(renewal_wait) : op, around_, seen_);
+    MutexLock lock(mutex_);
+    asking_ = false;
+    changed_.notify_all();
+    if (found) known_ = *found;
+    // Somebody may be away for a moment, and what we have is good for as long.
+    if (!found && spare) return *spare;
+    return found;
+  }
+
   bool lasts(const Credentials& known, std::chrono::nanoseconds longer) const {
     return !known.expires || known.expires->ns > around_.clock->wall().ns + longer.count();
   }
 
   const Surroundings around_;
+  InstanceSeen seen_;
   Mutex mutex_;
+  Condition changed_;
+  bool asking_ GUARDED_BY(mutex_) = false;  // somebody asks, without the lock
   std::optional<Credentials> known_ GUARDED_BY(mutex_);
   std::chrono::nanoseconds next_look_ GUARDED_BY(mutex_){};  // while what is known is good
 };

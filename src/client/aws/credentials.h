@@ -13,7 +13,8 @@
 // Each place is asked for what it alone shall know: a token only its own service, and what hands
 // out credentials over plain HTTP only on this machine.
 //
-// Threads: get() from any thread.  Ownership: http, launcher and clock outlive it.
+// Threads: get() from any thread; one asks, nobody holds a lock meanwhile.  Ownership: http,
+// launcher and clock outlive it.
 #pragma once
 
 #include <functional>
@@ -40,8 +41,11 @@ struct Surroundings {
 class CredentialSource {
  public:
   virtual ~CredentialSource() = default;
-  // Ones that are good for five minutes and more, if there are such.
-  // Errors: denied (none are found: says where was looked; or refused), unavailable, invalid.
+  // Ones that are good for five minutes and more, if there are such. While those that are known are
+  // good, a renewal takes at most three seconds of one caller's time; when it does not succeed,
+  // they are answered. Without any, who does not ask waits for who does, as long as `op` allows.
+  // Errors: denied (none are found: says where was looked; or refused), unavailable, invalid,
+  // cancelled.
   virtual Result<Credentials> get(const Operation& op) = 0;
   // What get() answered with this key was refused as expired: it is not to be answered again.
   virtual void forget(const std::string& access_key) = 0;

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/fake_clock.h"
 #include "base/temporary_folder.h"
@@ -23,7 +25,9 @@ class ScriptedClient final : public HttpClient {
     return fail(Error::Kind::unavailable, request.url + " does not answer");
   };
   std::vector<HttpRequest> seen;
-  Result<HttpResponse> send(const Operation&, const HttpRequest& request) override {
+  std::atomic<bool> hangs = false;  // until the operation ends
+  Result<HttpResponse> send(const Operation& op, const HttpRequest& request) override {
+    while (hangs) TRY_DO(op.pause(std::chrono::hours(1)));
     seen.push_back(request);
     if (!request.upload.empty()) seen.back().body = as_text(request.upload);  // a view, of a moment
     seen.back().upload = {};
@@ -50,7 +54,10 @@ std::string sts_answer(const std::string& key, const std::string& until) {
 
 class CredentialsTest : public testing::Test {
  protected:
-  CredentialsTest() { set("HOME", home.path()); }
+  explicit CredentialsTest(FakeClock::Pauses pauses = FakeClock::Pauses::self_advancing)
+      : clock(pauses) {
+    set("HOME", home.path());
+  }
   void set(const std::string& name, const std::string& value) { variables[name] = value; }
   void write(const std::string& name, const std::string& text) {
     std::filesystem::create_directories(home.path() + "/.aws");
@@ -66,6 +73,16 @@ class CredentialsTest : public testing::Test {
   std::string key() {
     const auto found = get();
     return found ? found->access_key : found.error().what;
+  }
+  // A role by a token, at a service whose sessions KEY1, KEY2, ... last an hour.
+  void take_role_for_an_hour() {
+    set("AWS_WEB_IDENTITY_TOKEN_FILE", home.path() + "/token");
+    set("AWS_ROLE_ARN", "arn:aws:iam::1:role/backup");
+    std::ofstream(home.path() + "/token") << "jwt";
+    http.answer = [this, asked = 0](const HttpRequest&) mutable {
+      const WallTime until{clock.wall().ns + 3'600'000'000'000};
+      return response(200, sts_answer("KEY" + std::to_string(++asked), rfc3339(until)));
+    };
   }
 
   FakeClock clock;
@@ -249,14 +266,7 @@ TEST_F(CredentialsTest, AnInstanceIsAskedBySecondVersion) {
 }
 
 TEST_F(CredentialsTest, TheyAreRenewedBeforeTheyEndAndAfterARefusal) {
-  set("AWS_WEB_IDENTITY_TOKEN_FILE", home.path() + "/token");
-  set("AWS_ROLE_ARN", "arn:aws:iam::1:role/backup");
-  std::ofstream(home.path() + "/token") << "jwt";
-  int asked = 0;
-  http.answer = [&](const HttpRequest&) {
-    const WallTime until{clock.wall().ns + 3'600'000'000'000};
-    return response(200, sts_answer("KEY" + std::to_string(++asked), rfc3339(until)));
-  };
+  take_role_for_an_hour();
   const auto source = find_credentials(around());
   EXPECT_EQ(source->get(op)->access_key, "KEY1");
   clock.advance(std::chrono::minutes(50));
@@ -276,6 +286,86 @@ TEST_F(CredentialsTest, TheyAreRenewedBeforeTheyEndAndAfterARefusal) {
   EXPECT_EQ(http.seen.size(), 1U) << "not with every request";
   clock.advance(std::chrono::minutes(5));
   EXPECT_FALSE(source->get(op));
+}
+
+TEST_F(CredentialsTest, AnInstanceThatOnceAnsweredIsAwayForAMomentAndNotAbsent) {
+  set("AWS_EC2_METADATA_DISABLED", "");
+  EXPECT_EQ(get().error().kind, Error::Kind::denied) << "no instance of EC2";
+  bool away = false;
+  http.answer = [&away](const HttpRequest& request) -> Result<HttpResponse> {
+    if (away) return fail(Error::Kind::unavailable, "a hiccup");
+    if (request.method == "PUT") return response(200, "imds-token");
+    if (request.url.ends_with("/security-credentials/")) return response(200, "backup-role");
+    return response(200, R"({"AccessKeyId":"VM","SecretAccessKey":"s","Token":"t"})");
+  };
+  const auto source = find_credentials(around());
+  EXPECT_EQ(source->get(op)->access_key, "VM");
+  source->forget("VM");
+  away = true;
+  const auto hiccup = source->get(op);
+  ASSERT_FALSE(hiccup);
+  EXPECT_EQ(hiccup.error().kind, Error::Kind::unavailable) << hiccup.error().what;
+  away = false;
+  EXPECT_EQ(source->get(op)->access_key, "VM");
+}
+
+// Pauses last until the test moves the clock on, or the operation ends.
+class CredentialsWaitTest : public CredentialsTest {
+ protected:
+  CredentialsWaitTest() : CredentialsTest(FakeClock::Pauses::wait_for_advance) {}
+  // A thread that asks, and has come to where it hangs.
+  std::jthread ask_and_hang(CredentialSource& source, std::string& told) {
+    http.hangs = true;
+    std::jthread asking([this, &source, &told](const std::stop_token& stop) {
+      const auto found = source.get(Operation{&clock, stop});
+      told = found ? found->access_key : found.error().what;
+    });
+    while (clock.paused() == 0) std::this_thread::yield();
+    return asking;
+  }
+};
+
+TEST_F(CredentialsWaitTest, WhatIsGoodIsAnsweredWhileTheTokenServiceHangs) {
+  take_role_for_an_hour();
+  const auto source = find_credentials(around());
+  EXPECT_EQ(source->get(op)->access_key, "KEY1");
+  clock.advance(std::chrono::minutes(56));
+  std::string told;
+  std::jthread renewing = ask_and_hang(*source, told);
+  EXPECT_EQ(source->get(op)->access_key, "KEY1") << "another one asks meanwhile";
+  clock.advance(std::chrono::seconds(5));  // of a heartbeat
+  renewing.join();
+  EXPECT_EQ(told, "KEY1") << "who renews does not wait for long either";
+  http.hangs = false;
+  EXPECT_EQ(source->get(op)->access_key, "KEY1") << "not with every request";
+  clock.advance(std::chrono::seconds(30));
+  EXPECT_EQ(source->get(op)->access_key, "KEY2");
+}
+
+TEST_F(CredentialsWaitTest, WhoWaitsForTheFirstOnesStopsWhenAsked) {
+  take_role_for_an_hour();
+  const auto source = find_credentials(around());
+  std::string told;
+  std::jthread first = ask_and_hang(*source, told);
+  const Operation brief = op.within(std::chrono::seconds(10));
+  std::string late, stopped, served;
+  std::jthread waits_briefly([&] { late = source->get(brief).error().what; });
+  std::jthread waits_long([&](const std::stop_token& stop) {
+    stopped = source->get(Operation{&clock, stop}).error().what;
+  });
+  clock.advance(std::chrono::seconds(11));
+  waits_briefly.join();
+  EXPECT_THAT(late, HasSubstr("deadline passed"));
+  waits_long.request_stop();
+  waits_long.join();
+  EXPECT_THAT(stopped, HasSubstr("stopped by request"));
+  std::jthread waits_well([&] { served = source->get(op)->access_key; });
+  http.hangs = false;
+  first.request_stop();
+  waits_well.join();
+  first.join();
+  EXPECT_THAT(told, HasSubstr("stopped by request"));
+  EXPECT_EQ(served, "KEY1") << "the next one asks instead";
 }
 
 }  // namespace

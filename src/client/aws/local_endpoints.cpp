@@ -20,6 +20,10 @@ constexpr const char* instance_service = "http://169.254.169.254";
 constexpr auto local_wait = std::chrono::seconds(2);
 constexpr std::size_t answer_limit_bytes = 64u << 10;
 
+bool is_busy(const HttpResponse& response) {
+  return response.status >= 500 || response.status == 429;
+}
+
 Found read_credentials(const HttpResponse& response, const std::string& place) {
   const auto answer = parse_json(response.body);
   if (response.ok() && answer) {
@@ -28,8 +32,7 @@ Found read_credentials(const HttpResponse& response, const std::string& place) {
     found.expires = parse_rfc3339(answer->text("Expiration"));
     if (!found.access_key.empty() && !found.secret_key.empty()) return std::optional(found);
   }
-  const bool later = response.status >= 500 || response.status == 429;
-  return fail(later ? Kind::unavailable : Kind::invalid,
+  return fail(is_busy(response) ? Kind::unavailable : Kind::invalid,
               fmt::format("{}: status {}, and no credentials", place, response.status));
 }
 
@@ -74,7 +77,7 @@ Found from_container(const Operation& op, const Surroundings& around) {
   return read_credentials(response, shown_url(url));
 }
 
-Found from_instance(const Operation& op, const Surroundings& around) {
+Found from_instance(const Operation& op, const Surroundings& around, InstanceSeen& seen) {
   const Variables& variables = around.variables;
   if (variables("AWS_EC2_METADATA_DISABLED") == "true") return std::nullopt;
   std::string service = variables("AWS_EC2_METADATA_SERVICE_ENDPOINT");
@@ -85,7 +88,12 @@ Found from_instance(const Operation& op, const Surroundings& around) {
   ask.headers["x-aws-ec2-metadata-token-ttl-seconds"] = "300";
   const auto token = around.http->send(op, ask);
   TRY_DO(op.proceed());
+  if (!token && seen.answered) {
+    return fail(Kind::unavailable, "the instance's metadata service: " + token.error().what);
+  }
+  if (seen.answered && is_busy(*token)) return read_credentials(*token, service);
   if (!token || !token->ok()) return std::nullopt;  // no instance of EC2
+  seen.answered = true;
   const auto get = [&](const std::string& path) {
     HttpRequest request =
         local_request(service + "/latest/meta-data/iam/security-credentials/" + path);
@@ -93,6 +101,7 @@ Found from_instance(const Operation& op, const Surroundings& around) {
     return around.http->send(op, request);
   };
   TRY(const HttpResponse roles, get(""));
+  if (is_busy(roles)) return read_credentials(roles, service);
   if (!roles.ok()) return std::nullopt;  // an instance without a role
   const std::string role = roles.body.substr(0, roles.body.find_first_of("\r\n"));
   TRY(const HttpResponse response, get(url_segment(role)));

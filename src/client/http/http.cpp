@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "base/mutex.h"
 #include "client/http/curl_handles.h"
+#include "client/http/proxy.h"
 
 namespace lifeboat {
 
@@ -192,6 +193,9 @@ Error broke(const std::string& place, const std::string& detail) {
 // What libcurl's code means to the caller. `lane` still holds the failed exchange.
 Error translate(CURLcode code, const Lane& lane, const Exchange& exchange, const UrlParts& parts) {
   const std::string place = endpoint_of(parts);
+  long tunnel = 0;  // what a proxy has answered to CONNECT
+  curl_easy_getinfo(lane.easy.get(), CURLINFO_HTTP_CONNECTCODE, &tunnel);
+  if (tunnel >= 300) return refused_by_proxy(parts, static_cast<int>(tunnel));
   const std::string detail =
       exchange.detail[0] != 0 ? exchange.detail.data() : curl_easy_strerror(code);
   switch (code) {
@@ -271,6 +275,10 @@ class CurlClient final : public HttpClient {
     if (!done) return fail(std::move(done).error());  // the lane and its connection are dropped
     long status = 0;
     curl_easy_getinfo(lane->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    // Without a tunnel a proxy says it where the server's answer would stand.
+    if (status == 407 && parts.scheme == "http" && !proxy_variable(parts).empty()) {
+      return fail(refused_by_proxy(parts, 407));
+    }
     exchange.response.status = static_cast<int>(status);
     give_back(std::move(*lane));
     return std::move(exchange.response);

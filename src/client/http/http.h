@@ -1,10 +1,10 @@
 // client/http/http.h - One HTTP exchange: a request, and an answer within bounds or an Error.
 //
 // An answer of any status is an answer: what 401 or 404 means is the caller's to say. An Error
-// means that no complete answer came. Certificates are always verified; a CA of one's own is given
-// with `ca_file`. The proxy variables of the environment are honoured, but never for loopback and
-// link-local addresses: passed_by_proxies(). Whatever of a URL can be a secret (user:password@, the
-// query) is in no error: shown_url().
+// means that no complete answer of the server came. Certificates are always verified; a CA of one's
+// own is given with `ca_file`. The proxy variables of the environment are honoured, but never for
+// loopback and link-local addresses: passed_by_proxies(). Whatever of a URL can be a secret
+// (user:password@, the query) is in no error: shown_url().
 //
 // Life: make one HttpClient a process (or a source); send() as often as needed, connections are
 // kept open and used again. libcurl does the work behind this header.
@@ -80,8 +80,9 @@ class HttpClient {
   virtual ~HttpClient() = default;
   // One exchange; nothing is tried again.
   // Errors: unavailable (does not answer, no such host, connection broke; code timeout when
-  // `timeout` or `stall` passed), denied (certificate not trusted), invalid (no URL, not HTTP, no
-  // TLS there, answer too large), cancelled (the operation was stopped or its deadline passed).
+  // `timeout` or `stall` passed), denied (certificate not trusted; a proxy that asks for a login or
+  // does not let us through), invalid (no URL, not HTTP, no TLS there, answer too large), cancelled
+  // (the operation was stopped or its deadline passed).
   virtual Result<HttpResponse> send(const Operation& op, const HttpRequest& request) = 0;
 };
 

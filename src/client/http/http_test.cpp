@@ -150,6 +150,8 @@ TEST_F(HttpTest, AnAnswerOfAnyStatusIsAnAnswer) {
   EXPECT_EQ(response->header("x-tag"), "a, b");
   EXPECT_EQ(response->header("absent"), "");
   EXPECT_TRUE(server.last_request().starts_with("GET /x%2Fy/../z?q=1 HTTP/1.1\r\n"));
+  ScriptedServer odd([](const std::string&) { return answer_of("407 Login", "no proxy's"); });
+  EXPECT_TRUE(client->send(op, {.url = odd.url()}));
 }
 
 TEST_F(HttpTest, MethodHeadersBodyAndLoginArrive) {
@@ -334,6 +336,34 @@ TEST_F(HttpTest, AProxyIsUsedForTheWorldAndNeverForLoopback) {
   EXPECT_EQ(outside->body, "by proxy");
   ASSERT_TRUE(inside) << inside.error().what;
   EXPECT_EQ(inside->body, "direct");
+}
+
+TEST_F(HttpTest, AProxyThatDoesNotLetUsThroughIsNamedByItsVariableWithoutItsLogin) {
+  struct Case {
+    std::string variable, scheme, status, said;
+    Kind kind;
+  };
+  const std::vector<Case> cases = {
+      {"http_proxy", "http", "407 Login", "asks for a login", Kind::denied},
+      {"https_proxy", "https", "407 Login", "asks for a login", Kind::denied},
+      {"ALL_PROXY", "https", "407 Login", "asks for a login", Kind::denied},
+      {"HTTPS_PROXY", "https", "403 No", "(status 403)", Kind::denied},
+      {"https_proxy", "https", "503 Busy", "(status 503)", Kind::unavailable}};
+  for (const Case& each : cases) {
+    ScriptedServer proxy([&](const std::string&) { return answer_of(each.status, "no"); });
+    const std::string place = "127.0.0.1:" + std::to_string(proxy.port());
+    setenv(each.variable.c_str(), ("http://ann:hush@" + place).c_str(), 1);
+    const auto failed = client->send(op, {.url = each.scheme + "://h.example.invalid/x"});
+    unsetenv(each.variable.c_str());
+    ASSERT_FALSE(failed) << each.status;
+    const std::string told = failed.error().what + " / " + failed.error().hint;
+    EXPECT_EQ(failed.error().kind, each.kind) << told;
+    for (const std::string& said : {each.said, each.variable, place}) {
+      EXPECT_NE(told.find(said), std::string::npos) << told;
+    }
+    EXPECT_EQ(told.find("hush"), std::string::npos) << told;
+    EXPECT_EQ(proxy.connections(), 1);
+  }
 }
 
 TEST_F(HttpTest, WhereCredentialsAreHandedOutNoProxyIsAsked) {
