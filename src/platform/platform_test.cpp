@@ -358,3 +358,26 @@ TEST(LocalSecrets, AreNamedWhenARecoveryNeedsThem) {
 
 }  // namespace
 }  // namespace lifeboat::platform
+TEST(LocalSecrets, SayHowTheFileNamesThemWhereTheySurelyAreSome) {
+  plan::StepTypes steps = *test_vocabulary().steps;
+  plan::StepType type = *steps.find("restore");
+  type.name = "put-back";
+  type.fields.fields.push_back(plan::test_field("with", shape::any()));
+  steps.add(type);
+  Vocabulary words = test_vocabulary();
+  words.steps = &steps;
+  const auto platform = read_platform(
+      with("sources:\n  orders: { postgres: { url: x, password: { env: PW } } }\n"
+           "plans:\n  p:\n    steps:\n"
+           "      a: { put-back: { source: orders, into: x, with: { password: { file: pw } } } }\n"
+           "      b: { run: { free: { env: prod } } }\n"),
+      "f", words);
+  ASSERT_TRUE(platform) << platform.error().what;
+  const auto found = local_secrets(*platform, words);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].path, "plans.p.steps.a.put-back.with.password");
+  EXPECT_EQ(found[0].place.text("file"), "pw");
+  EXPECT_EQ(found[1].from, "environment variable prod") << "it may be one";
+  EXPECT_TRUE(found[1].place.is_null());
+}
+
