@@ -278,13 +278,15 @@ KeysThatAreKeptElsewhereAreProven() {
   lifeboat keys remove 1
 }
 
+the_point_is_too_old() {
+  never lifeboat plan evaluate lost -o json >"$SCRATCH/document" &&
+    jq -e 'any(.reasons[]; .about == "recovery point" and .severity == "FAIL")' "$SCRATCH/document"
+}
+
 AnOldPointAndAGuardThatRefusesMakeItNotReady() {
   platform "file: { path: $W/identity-of-target, contains: \"machine 7302\" }"
   sed -i 's/rpo: 1h/rpo: 1s/' "$W/lifeboat.yaml"
-  while lifeboat plan evaluate lost -o json >"$SCRATCH/document" ||
-    ! jq -e 'any(.reasons[]; .about == "recovery point" and .severity == "FAIL")' "$SCRATCH/document"; do
-    :
-  done
+  until_true 60 the_point_is_too_old
   jq -e '.reasons[0] | .about == "guard file" and (.what | contains("found machine 7301"))' \
     "$SCRATCH/document"
   ends 4 lifeboat plan evaluate lost
