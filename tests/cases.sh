@@ -39,6 +39,16 @@ never() {
   fi
 }
 
+# until_true SECONDS COMMAND...
+until_true() {
+  local tries=$(($1 * 20))
+  shift
+  until "$@"; do
+    ((--tries > 0)) || complain "did not come about: $*"
+    sleep 0.05
+  done
+}
+
 # fails_with STATUS COMMAND...: what it said is on standard output
 fails_with() {
   local wanted=$1 got=0

@@ -190,10 +190,10 @@ Result<Opened> Program::open_repository(const Operation& op) {
   TRY(const std::string place, repository_place());
   Opened opened;
   TRY(opened.store, open_store(place, false));
-  TRY(const repo::Unlock key, unlock(op, "Passphrase of " + place + ":"));
-  auto repository = repo::Repository::open(op, *opened.store, key, environment());
+  TRY(opened.key, unlock(op, "Passphrase of " + place + ":"));
+  auto repository = repo::Repository::open(op, *opened.store, opened.key, environment());
   if (!repository && repository.error().effective_code() == Error::Code::wrong_key) {
-    const bool words = std::holds_alternative<repo::Passphrase>(key);
+    const bool words = std::holds_alternative<repo::Passphrase>(opened.key);
     return fail(Error::Kind::denied,
                 fmt::format("repository {} does not open with this {}", printable(place),
                             words ? "passphrase" : "identity"),

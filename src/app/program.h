@@ -43,6 +43,7 @@ struct Opened {
   std::unique_ptr<store::Store> store;
   std::unique_ptr<repo::Repository> repository;
   repo::Head head;
+  repo::Unlock key;  // with which it was opened
 };
 
 class Program {

@@ -63,6 +63,7 @@ class Recovery {
   const repo::Point* point() const { return point_ ? &*point_ : nullptr; }
   const platform::Platform& platform() const { return *platform_; }
   repo::Repository& repository() { return *opened_.repository; }
+  const repo::Unlock& key() const { return opened_.key; }  // with which it was opened
   // What becomes of each step.
   const std::vector<run::StepFate>& fates() const { return fates_; }
   run::EngineSetup setup(run::Observer& observer);

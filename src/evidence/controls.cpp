@@ -65,6 +65,9 @@ Result<std::optional<RunFacts>> look_at_run(const Operation& op, repo::Repositor
 
 // --- judging ---
 
+// Two clocks disagree: how old it is was not measured, and what is not measured passes nothing.
+constexpr const char* in_the_future = "it lies in the future by this clock";
+
 struct Held {
   bool holds = false;
   std::string why;  // it holds because, or does not because
@@ -166,6 +169,10 @@ class Judge {
       answer_.runs.push_back(run.run);
       const std::string lead =
           fmt::format("plan {}, run {} of {}: ", plan, run.run, rfc3339(run.ended));
+      if (run.ended.ns > now_.ns) {
+        add(State::fail, lead + in_the_future);
+        continue;
+      }
       const bool old = now_.ns - run.ended.ns > ages_.recovery.count();
       for (const Need need : control.needs) {
         if (!is_of_run(need)) continue;
@@ -196,6 +203,7 @@ class Judge {
     const std::string lead =
         fmt::format("recovery point {} of {}: ", newest.id.brief(), rfc3339(newest.created));
     if (!newest.about.complete) return add(State::fail, lead + "not complete");
+    if (newest.created.ns > now_.ns) return add(State::fail, lead + in_the_future);
     const bool old = now_.ns - newest.created.ns > ages_.backup.count();
     add(old ? State::stale : State::pass,
         lead + (old ? "older than " + human_duration(ages_.backup) : "complete"));

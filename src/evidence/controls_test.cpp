@@ -114,6 +114,17 @@ TEST_F(Controls, AnOldOneIsStaleAndSaysSince) {
   EXPECT_EQ(judge_controls(facts_, {}, ages, now)[1].state, State::pass);
 }
 
+TEST_F(Controls, WhatLiesInTheFutureByThisClockPassesNothing) {
+  facts_.runs[0].ended = ago(-hours(1));
+  EXPECT_EQ(of("A1.3").state, State::fail);
+  EXPECT_THAT(of("A1.3").why, ElementsAre(HasSubstr("it lies in the future by this clock")));
+  facts_.runs[0].ended = ago(hours(1));
+  facts_.points[0].created = ago(-hours(1));
+  EXPECT_EQ(of("A1.3").state, State::pass);
+  EXPECT_EQ(of("A1.2").state, State::fail);
+  EXPECT_THAT(of("A1.2").why, ElementsAre(HasSubstr("it lies in the future by this clock")));
+}
+
 TEST_F(Controls, WhatIsOldAndFailedIsFailedNotStale) {
   facts_.runs[0].ended = ago(hours(24 * 91));
   facts_.runs[0].report.rto = hours(1);

@@ -107,6 +107,62 @@ TEST_F(Evidence, IsMadeOnceForEachEndAndNotBefore) {
   EXPECT_THAT(to_json(told.at("findings")), HasSubstr("retried/dns"));
 }
 
+// What one field of the items of a list says, by another one.
+std::vector<std::string> each(const Value& list, const char* field) {
+  std::vector<std::string> texts;
+  for (const Value& item : list.list()) texts.push_back(item.text(field));
+  return texts;
+}
+
+TEST_F(Evidence, ARunWithAStepThatFailedDidNotGoAsPlanned) {
+  engine_.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb == "apply") return fail(Error::Kind::denied, "no right to");
+    return {};
+  });
+  ASSERT_EQ(engine_.begin(run::shop())->state.end->outcome, "failed");
+  const Value told = record(files(**seal()));
+  // That no segment is missing is proven by nothing here.
+  EXPECT_THAT(each(told.at("deviations"), "kind"), ElementsAre("failed", "freshness"));
+  EXPECT_THAT(each(told.at("deviations"), "step"), ElementsAre("dns", ""));
+  EXPECT_THAT(each(told.at("deviations"), "text"), Contains(HasSubstr("no right to")));
+  EXPECT_THAT(each(told.at("findings"), "id"), ElementsAre("outcome", "failed/dns"));
+}
+
+TEST_F(Evidence, ACheckThatFailedIsNamed) {
+  auto plan = run::shop();
+  plan.steps.back().config.set("spoil", true);
+  const std::string step = plan.steps.back().name;
+  ASSERT_EQ(engine_.begin(plan)->state.end->outcome, "failed");
+  const Value told = record(files(**seal()));
+  EXPECT_THAT(each(told.at("deviations"), "text"), Contains(HasSubstr("check value: expected ")))
+      << to_json(told.at("deviations"));
+  EXPECT_THAT(each(told.at("findings"), "id"), Contains("failed/" + step));
+}
+
+TEST_F(Evidence, AGuardThatRefusedIsADeviationAlsoOfARunThatRecoveredLater) {
+  std::string identity = "7301";
+  engine_.guards.add(plan::told_guard([&](const std::string& where) {
+    return Result<plan::Fingerprint>(plan::Fingerprint{identity, where});
+  }));
+  auto plan = run::shop();
+  Value wanted;
+  wanted.set("where", "db:5432").set("id", "7301");
+  plan.guards = {{"db", "told", wanted, false, {}}};
+  engine_.world.set_hook("net", [&](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb == "observe") identity = "7302";
+    return {};
+  });
+  ASSERT_EQ(engine_.begin(plan)->state.end->outcome, "failed");
+  engine_.world.set_hook("net", {});
+  identity = "7301";
+  ASSERT_TRUE(engine_.resume()->state.recovered());
+  const Value told = record(files(**seal()));
+  EXPECT_THAT(each(told.at("deviations"), "kind"), Contains("guard refused"));
+  EXPECT_THAT(each(told.at("deviations"), "kind"), Not(Contains("failed")));
+  EXPECT_THAT(each(told.at("deviations"), "text"),
+              Contains("guard db: wanted 7301, found 7302 at db:5432"));
+}
+
 TEST_F(Evidence, AnEndThatNobodySealedInTimeIsNamedByTheNext) {
   engine_.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
     if (verb == "apply") return fail(Error::Kind::denied, "no right to");

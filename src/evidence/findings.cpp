@@ -33,7 +33,19 @@ void add_texts(std::vector<Deviation>& found, const std::string& kind, const std
   for (const std::string& text : texts) found.push_back({kind, step, text});
 }
 
+// The error of a step is that of its last attempt, as long as no other one has begun.
+void add_failure(std::vector<Deviation>& found, const std::string& name, const StepState& step) {
+  if (step.error) found.push_back({"failed", name, step.error->what});
+  for (const plan::Check& check : step.checks) {
+    if (check.ok) continue;
+    found.push_back(
+        {"failed", name,
+         fmt::format("check {}: expected {}, found {}", check.name, check.expected, check.actual)});
+  }
+}
+
 void add_step(std::vector<Deviation>& found, const std::string& name, const StepState& step) {
+  add_failure(found, name, step);
   if (step.phase == plan::StepPhase::skipped) found.push_back({"skipped", name, skip_text(step)});
   if (step.phase == plan::StepPhase::undone) {
     found.push_back({"undone", name, "what it did was undone"});
@@ -65,6 +77,13 @@ void add_request(std::vector<Deviation>& found, const Value& facts) {
     found.push_back(
         {"asked", facts.text("step"), fmt::format("{} asked: {}{}", by, action, because)});
   }
+}
+
+void add_refusal(std::vector<Deviation>& found, const Value& facts) {
+  if (facts.boolean("held", false)) return;
+  found.push_back({"guard refused", "",
+                   fmt::format("guard {}: wanted {}, found {} at {}", facts.text("guard"),
+                               facts.text("wanted"), facts.text("found"), facts.text("at"))});
 }
 
 // Ends that were gone on from before anybody made evidence of them.
@@ -122,6 +141,7 @@ std::vector<Deviation> deviations_of(const RunState& state, const run::Report& r
   }
   for (const journal::Event& event : events) {
     if (event.kind == "request.taken") add_request(found, event.facts);
+    if (event.kind == "guard.seen") add_refusal(found, event.facts);
     if (event.kind == "run.replanned") {
       found.push_back({"plan", "", event.facts.text("by") + " replaced the plan of the run"});
     }
@@ -138,6 +158,27 @@ std::vector<Deviation> deviations_of(const RunState& state, const run::Report& r
   return found;
 }
 
+namespace {
+
+void add_step(std::vector<FactFinding>& found, const std::string& name, const StepState& step) {
+  if (step.phase == plan::StepPhase::skipped) {
+    found.push_back({"skipped/" + name, name + ": " + skip_text(step)});
+  } else if (step.error) {
+    found.push_back({"failed/" + name, name + ": " + step.error->what});
+  }
+  if (step.attempts > 1 || !step.retries.empty()) {
+    found.push_back(
+        {"retried/" + name, fmt::format("{}: it took {} attempts{}{}", name, step.attempts,
+                                        step.retries.empty() ? "" : "; ",
+                                        step.retries.empty() ? "" : step.retries.front())});
+  }
+  if (!step.losses.empty()) {
+    found.push_back({"lost/" + name, fmt::format("{}: {}", name, fmt::join(step.losses, "; "))});
+  }
+}
+
+}  // namespace
+
 std::vector<FactFinding> findings_of(const RunState& state, const run::Report& report) {
   std::vector<FactFinding> found;
   if (!state.end) return found;
@@ -153,20 +194,7 @@ std::vector<FactFinding> findings_of(const RunState& state, const run::Report& r
                                                   silent.driver.pid, silent.driver.host)});
   }
   for (const plan::StepNode& node : state.pins.plan.steps) {
-    const StepState& step = state.step(node.name);
-    if (step.phase == plan::StepPhase::skipped) {
-      found.push_back({"skipped/" + node.name, node.name + ": " + skip_text(step)});
-    }
-    if (step.attempts > 1 || !step.retries.empty()) {
-      found.push_back(
-          {"retried/" + node.name, fmt::format("{}: it took {} attempts{}{}", node.name,
-                                               step.attempts, step.retries.empty() ? "" : "; ",
-                                               step.retries.empty() ? "" : step.retries.front())});
-    }
-    if (!step.losses.empty()) {
-      found.push_back(
-          {"lost/" + node.name, fmt::format("{}: {}", node.name, fmt::join(step.losses, "; "))});
-    }
+    add_step(found, node.name, state.step(node.name));
   }
   return found;
 }

@@ -16,7 +16,8 @@
 namespace lifeboat::evidence {
 
 struct Deviation {
-  // "skipped", "inputs", "plan", "takeover", "resumed", "unsealed", "retried", "lost", ...
+  // "failed", "skipped", "guard refused", "inputs", "plan", "takeover", "resumed", "unsealed",
+  // "retried", "lost", ...
   std::string kind;
   std::string step;  // "" = of the run
   std::string text;
@@ -25,8 +26,8 @@ std::vector<Deviation> deviations_of(const run::RunState& state, const run::Repo
                                      const std::vector<journal::Event>& events);
 
 struct FactFinding {
-  std::string
-      id;  // "rto", "rpo", "outcome", "retried/STEP", "skipped/STEP", "lost/STEP", "silent/2"
+  std::string id;  // "rto", "rpo", "outcome", "failed/STEP", "retried/STEP", "skipped/STEP",
+                   // "lost/STEP", "silent/2"
   std::string text;
 };
 // None as long as the run has not ended.

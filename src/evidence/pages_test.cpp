@@ -51,5 +51,17 @@ TEST_F(Pages, BothTellWhatTheRecordTells) {
   }
 }
 
+TEST_F(Pages, OnlyARecoveryThatLeftItsPlanNowhereWentAsPlanned) {
+  Value document = document_;
+  document.set("deviations", Value::List{});
+  const auto told = [&](bool recovered) {
+    Value report = document_.at("report");
+    document.set("report", report.set("recovered", recovered));
+    return markdown_page(document);
+  };
+  EXPECT_THAT(told(true), HasSubstr("None: the run went as planned."));
+  EXPECT_THAT(told(false), HasSubstr("None by itself, but the run did not recover."));
+}
+
 }  // namespace
 }  // namespace lifeboat::evidence

@@ -203,7 +203,9 @@ Section deviations(const Value& document) {
   for (const Value& item : items(document.at("deviations"))) {
     section.rows.push_back({item.text("kind"), item.text("step"), item.text("text")});
   }
-  if (section.rows.empty()) section.note = "None: the run went as planned.";
+  if (!section.rows.empty()) return section;
+  section.note = is_recovered(document) ? "None: the run went as planned."
+                                        : "None by itself, but the run did not recover.";
   return section;
 }
 

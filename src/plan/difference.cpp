@@ -55,30 +55,58 @@ std::string failure_word(OnFailure failure) {
   return failure == OnFailure::go_on ? "continue" : "";
 }
 
+// What a step needs follows from its configuration, where each part stands is nobody's business.
 Leaves leaves_of(const StepNode& step, const Scope& scope) {
   Leaves leaves;
   add_leaves(step.config, step.type, scope, leaves);
   leaves["type"] = step.type;
+  leaves["description"] = step.why;
+  leaves["when"] = step.when;
   leaves["after"] = joined(step.after);
   leaves["on_failure"] = failure_word(step.on_failure);
   leaves["timeout"] = step.timeout ? human_duration(*step.timeout) : "";
   leaves["retry"] = step.retry.times == 0 ? "" : std::to_string(step.retry.times);
+  leaves["retry.backoff"] = human_duration(step.retry.backoff);
+  for (const auto& [name, shape] : step.outputs) leaves["outputs." + name] = shape_name(shape);
   if (step.approve) {
     const std::string who = step.approve->by.empty() ? "anyone" : joined(step.approve->by);
     leaves["approve"] = std::to_string(step.approve->count) + " of " + who;
+    leaves["approve.expires"] = human_duration(step.approve->expires);
+    leaves["approve.reason"] = step.approve->reason;
   }
   return leaves;
+}
+
+Leaves leaves_of(const InputField& input) {
+  Leaves leaves;
+  add_leaves(input.fallback, "default", {}, leaves);
+  if (input.secret && input.fallback.is(Value::Type::string)) leaves["default"] = "(secret)";
+  leaves["type"] = input.secret ? "a secret" : shape_name(input.shape);
+  leaves["ask"] = input.ask;
+  return leaves;
+}
+
+// What is of the plan and of none of its steps; its name is how it was asked for.
+Leaves leaves_of(const Plan& plan) {
+  return {
+      {"scenario", plan.scenario}, {"heartbeat", plan.heartbeat}, {"files", joined(plan.files)}};
 }
 
 Leaves leaves_of(const GuardRule& guard, const Scope& scope) {
   Leaves leaves;
   add_leaves(guard.config, guard.kind, scope, leaves);
+  leaves["kind"] = guard.kind;
+  leaves["adopt"] = guard.adopt ? "true" : "";
   return leaves;
 }
 
 // Everything of a plan by the name that a person calls it.
 std::vector<std::pair<std::string, Leaves>> parts_of(const Scenario& scenario) {
   std::vector<std::pair<std::string, Leaves>> parts;
+  parts.emplace_back("the plan", leaves_of(scenario.plan));
+  for (const InputField& input : scenario.plan.inputs) {
+    parts.emplace_back("input " + input.name, leaves_of(input));
+  }
   for (const GuardRule& guard : scenario.plan.guards) {
     parts.emplace_back("guard " + guard.name, leaves_of(guard, scenario.scope));
   }

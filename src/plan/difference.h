@@ -26,8 +26,8 @@ struct StepDifference {
   std::vector<Change> changes;  // of `changed`: "exec.run[1]", "after"
 };
 
-// In the order of the second plan, then what it has not. The guards of a plan count as steps
-// named "guard NAME".
+// In the order of the second plan, then what it has not. Inputs and guards of a plan count as steps
+// named "input NAME" and "guard NAME", what is of the plan as a whole as one named "the plan".
 std::vector<StepDifference> difference(const Scenario& from, const Scenario& to);
 
 }  // namespace lifeboat::plan

@@ -1,10 +1,15 @@
 #include "plan/difference.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "plan/plan_fixture.h"
 
 namespace lifeboat::plan {
 namespace {
 
+using testing::Contains;
+using testing::Field;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -64,6 +69,68 @@ TEST(Difference, WhatNobodyKnowsYetStaysAsItIsWritten) {
   const auto found = difference({plan, open}, {plan, eu});
   ASSERT_FALSE(found.empty());
   EXPECT_EQ(found[0].changes[0].from, "to ${inputs.region}");
+}
+
+// What of a plan stays equal when only this is changed, and what is told of it.
+struct OneChange {
+  std::string part, what;
+  std::function<void(Plan&)> change;
+};
+
+TEST(Difference, EveryFieldOfAPlanIsCompared) {
+  const std::vector<OneChange> changes = {
+      {"a", "run.text", [](Plan& plan) { plan.steps[0].config.set("text", "else"); }},
+      {"a", "type", [](Plan& plan) { plan.steps[0].type = "restore"; }},
+      {"a", "description", [](Plan& plan) { plan.steps[0].why = "why"; }},
+      {"a", "after", [](Plan& plan) { plan.steps[0].after = {"c"}; }},
+      {"a", "timeout", [](Plan& plan) { plan.steps[0].timeout = std::chrono::minutes(1); }},
+      {"a", "retry", [](Plan& plan) { plan.steps[0].retry.times = 7; }},
+      {"a", "retry.backoff",
+       [](Plan& plan) { plan.steps[0].retry.backoff = std::chrono::minutes(1); }},
+      {"a", "on_failure", [](Plan& plan) { plan.steps[0].on_failure = OnFailure::stop; }},
+      {"a", "approve", [](Plan& plan) { plan.steps[0].approve = ApprovalRule{}; }},
+      {"b", "approve", [](Plan& plan) { plan.steps[1].approve->by = {"ann"}; }},
+      {"b", "approve", [](Plan& plan) { plan.steps[1].approve->count = 2; }},
+      {"b", "approve.expires",
+       [](Plan& plan) { plan.steps[1].approve->expires = std::chrono::hours(1); }},
+      {"b", "approve.reason", [](Plan& plan) { plan.steps[1].approve->reason = "look"; }},
+      {"a", "when", [](Plan& plan) { plan.steps[0].when = "graceful"; }},
+      {"a", "outputs.more", [](Plan& plan) { plan.steps[0].outputs["more"] = shape::integer(); }},
+      {"the plan", "scenario", [](Plan& plan) { plan.scenario = "fire"; }},
+      {"the plan", "heartbeat", [](Plan& plan) { plan.heartbeat = "a.url"; }},
+      {"the plan", "files", [](Plan& plan) { plan.files = {"script"}; }},
+      {"input region", "type", [](Plan& plan) { plan.inputs[0].shape = shape::integer(); }},
+      {"input region", "type", [](Plan& plan) { plan.inputs[0].secret = true; }},
+      {"input region", "ask", [](Plan& plan) { plan.inputs[0].ask = "Where?"; }},
+      {"input region", "default", [](Plan& plan) { plan.inputs[0].fallback = "eu"; }},
+      {"guard db", "told.id", [](Plan& plan) { plan.guards[0].config.set("id", "2"); }},
+      {"guard db", "kind", [](Plan& plan) { plan.guards[0].kind = "file"; }},
+      {"guard db", "adopt", [](Plan& plan) { plan.guards[0].adopt = true; }},
+  };
+  Plan before = compile_json(text).plan;
+  std::ranges::sort(before.inputs, {}, [](const InputField& input) { return input.secret; });
+  before.steps[1].approve = ApprovalRule{};
+  before.guards = {{"db", "told", Value().set("id", "1"), false, {}}};
+  const Scope scope = scope_of("eu");
+  for (const OneChange& one : changes) {
+    Plan after = before;
+    one.change(after);
+    const auto found = difference({before, scope}, {after, scope});
+    ASSERT_THAT(found, SizeIs(1)) << one.part << " " << one.what;
+    EXPECT_EQ(found[0].step, one.part);
+    EXPECT_THAT(found[0].changes, Contains(Field(&Change::what, one.what))) << one.part;
+  }
+}
+
+TEST(Difference, TheDefaultOfASecretIsNeverShown) {
+  Plan before = compile_json(text).plan, after = before;
+  for (InputField& input : after.inputs) {
+    if (input.secret) input.fallback = "planted-secret";
+  }
+  const Scope scope = scope_of("eu");
+  const auto found = difference({before, scope}, {after, scope});
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].changes[0].to, "(secret)");
 }
 
 }  // namespace

@@ -9,23 +9,32 @@ void find(const Value& value, const Shape& shape, const std::string& path,
           std::vector<LocalSecret>& found) {
   walk({value, shape, "", path}, [&](const Visited& node) {
     const std::string from = secret_origin(node);
-    if (!from.empty()) found.push_back({node.value.mark(), node.path, from});
+    const bool surely = node.shape.kind == Shape::Kind::secret;
+    if (!from.empty()) {
+      found.push_back({node.value.mark(), node.path, from, surely ? node.value : Value()});
+    }
     return from.empty();
   });
 }
 
-// A restore uses its source's own credentials, apart from those that its `with` replaces (which
-// stand in the step itself).
-void find_in_restore(const plan::StepNode& step, const std::string& path, const Platform& platform,
-                     const Vocabulary& vocabulary, std::vector<LocalSecret>& found) {
+// A restore uses its source's own credentials, apart from those that its `with` replaces.
+void find_in_step(const plan::StepNode& step, const plan::StepType& step_type,
+                  const std::string& path, const Platform& platform, const Vocabulary& vocabulary,
+                  std::vector<LocalSecret>& found) {
   const auto entry = platform.sources.find(step.config.text("source"));
-  if (entry == platform.sources.end()) return;
-  const KnownSource* type = vocabulary.source(entry->second.type);
-  if (type == nullptr) return;
-  Value config = entry->second.config;
-  if (step.config.at("with").is(Value::Type::map)) {
-    for (const auto& [name, value] : step.config.at("with").map()) config.map().erase(name);
+  const KnownSource* type =
+      entry == platform.sources.end() ? nullptr : vocabulary.source(entry->second.type);
+  const Value& with = step.config.at("with");
+  if (type == nullptr || !with.is(Value::Type::map)) {
+    find(step.config, shape::record(step_type.fields), path, found);
+    if (type != nullptr) find(entry->second.config, shape::record(type->fields), path, found);
+    return;
   }
+  Value own = step.config, config = entry->second.config;
+  own.map().erase("with");
+  for (const auto& [name, value] : with.map()) config.map().erase(name);
+  find(own, shape::record(step_type.fields), path, found);
+  find(with, shape::record(type->fields), path + ".with", found);
   find(config, shape::record(type->fields), path, found);
 }
 
@@ -48,8 +57,7 @@ std::vector<LocalSecret> local_secrets(const Platform& platform, const Vocabular
       const plan::StepType* type = vocabulary.steps->find(step.type);
       if (type == nullptr) continue;
       const std::string step_path = path + ".steps." + step.name + "." + step.type;
-      find(step.config, shape::record(type->fields), step_path, found);
-      find_in_restore(step, step_path, platform, vocabulary, found);
+      find_in_step(step, *type, step_path, platform, vocabulary, found);
     }
   }
   return found;

@@ -116,6 +116,9 @@ struct LocalSecret {
   Mark mark;
   std::string path;  // "plans.shop-lost.steps.orders.restore.password"
   std::string from;  // "environment variable ORDERS_PASSWORD", "file secrets/pw", "program pass"
+  // The same as the file says it: {env: NAME}, {file: PATH} or {exec: [...]}. Null where it only
+  // looks like a secret: in a field that may hold anything, the body of a request.
+  Value place;
 };
 std::vector<LocalSecret> local_secrets(const Platform& platform, const Vocabulary& vocabulary);
 

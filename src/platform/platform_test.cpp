@@ -147,13 +147,6 @@ INSTANTIATE_TEST_SUITE_P(
             "(write {env: NAME}, {file: PATH}, {exec: [PROGRAM, ...]} or a ${reference})"},
         Bad{with(two_sources + "groups: { g: { sources: [a, b] } }\n"),
             "f:4:14: groups.g: 'max_skew' is missing (how far apart their moments may lie)"},
-        // H13: nothing in the file begins a recovery by itself, so no probe can by mistake.
-        Bad{with("probes: { page: { http: x } }\n"),
-            "f:3:1: 'probes' is not in this version (the word is kept for a later version of "
-            "Lifeboat; remove it)"},
-        Bad{with("incidents: { lost: { recover: lost } }\n"),
-            "f:3:1: 'incidents' is not in this version (the word is kept for a later version of "
-            "Lifeboat; remove it)"},
         Bad{with(two_sources + "groups: { g: { sources: [a, c], max_skew: 2s } }\n"),
             "f:4:29: groups.g.sources: there is no source 'c' (known: a, b)"},
         Bad{with(two_sources + "groups: { g: { sources: [a], max_skew: 2s } }\n"),
@@ -168,6 +161,22 @@ INSTANTIATE_TEST_SUITE_P(
                  "[b, c], max_skew: 2s } }\n"),
             "f:4:64: groups.h.sources: 'b' is in group 'g' already (a source has one moment, so it "
             "is in one group at most)"}));
+
+// Nothing in the file begins a recovery by itself, so no probe can by mistake.
+TEST(Platform, H13NoWordOfTheFileAsksForARecoveryThatBeginsByItself) {
+  const std::pair<std::string, std::string> words[] = {
+      {"probes", "probes: { page: { http: x } }\n"},
+      {"incidents", "incidents: { lost: { recover: lost } }\n"}};
+  for (const auto& [word, text] : words) {
+    const auto platform = read_platform(with(text), "f", test_vocabulary());
+    ASSERT_FALSE(platform) << word;
+    EXPECT_EQ(platform.error().code, Error::Code::usage);
+    EXPECT_THAT(platform.error().what,
+                HasSubstr("f:3:1: '" + word +
+                          "' is not in this version (the word is kept for a later version of "
+                          "Lifeboat; remove it)"));
+  }
+}
 
 TEST(Platform, HooksAndGroupsAreRead) {
   const auto platform = read_platform(
@@ -354,6 +363,29 @@ TEST(LocalSecrets, AreNamedWhenARecoveryNeedsThem) {
                   "f:4:43 plans.p.steps.a.restore.password: environment variable PW",
                   "f:11:29 plans.p.steps.b.run.password: file secrets/pw"));
   EXPECT_THAT(secrets_of(with(sources)), IsEmpty());
+}
+
+TEST(LocalSecrets, SayHowTheFileNamesThemWhereTheySurelyAreSome) {
+  plan::StepTypes steps = *test_vocabulary().steps;
+  plan::StepType type = *steps.find("restore");
+  type.name = "put-back";
+  type.fields.fields.push_back(plan::test_field("with", shape::any()));
+  steps.add(type);
+  Vocabulary words = test_vocabulary();
+  words.steps = &steps;
+  const auto platform = read_platform(
+      with("sources:\n  orders: { postgres: { url: x, password: { env: PW } } }\n"
+           "plans:\n  p:\n    steps:\n"
+           "      a: { put-back: { source: orders, into: x, with: { password: { file: pw } } } }\n"
+           "      b: { run: { free: { env: prod } } }\n"),
+      "f", words);
+  ASSERT_TRUE(platform) << platform.error().what;
+  const auto found = local_secrets(*platform, words);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].path, "plans.p.steps.a.put-back.with.password");
+  EXPECT_EQ(found[0].place.text("file"), "pw");
+  EXPECT_EQ(found[1].from, "environment variable prod") << "it may be one";
+  EXPECT_TRUE(found[1].place.is_null());
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <set>
 
 #include "readiness/readiness.h"
+#include "repo/key_trial.h"
 #include "run/engine.h"
 #include "run/takeover.h"
 
@@ -110,6 +112,33 @@ void look_at_runs(const Operation& op, const Ground& ground, Facts& facts) {
   }
 }
 
+std::string slot_text(const repo::KeyRecord& key) {
+  return "slot " + std::to_string(key.slot) + " (" + key.kind +
+         (key.label.empty() ? "" : ", " + key.label) + ")";
+}
+
+// Which keys open the repository now: the one in use, and those that are kept for a bad day.
+void try_keys(const Operation& op, const Ground& ground, Facts& facts) {
+  std::set<unsigned> proven;
+  const auto opens = [&](const repo::Unlock& unlock) -> Result<void> {
+    TRY(const auto slots, repo::slots_opened(op, ground.repository.store(), unlock));
+    proven.insert(slots.begin(), slots.end());
+    return {};
+  };
+  const auto keys = ground.repository.keys(op);
+  if (!keys) facts.keys_unreadable = keys.error().what;
+  for (const TriedKey& key : ground.more_keys) {
+    const auto opened = opens(key.unlock);
+    if (!opened) facts.dead_keys.push_back({key.name, opened.error().what});
+  }
+  if (!keys) return;
+  for (const repo::KeyRecord& key : *keys) facts.key_kinds.push_back(key.kind);
+  if (ground.key == nullptr || !opens(*ground.key)) return;
+  for (const repo::KeyRecord& key : *keys) {
+    if (!proven.contains(key.slot)) facts.keys_untried.push_back(slot_text(key));
+  }
+}
+
 }  // namespace
 
 Result<Facts> gather(const Operation& op, const Ground& ground) {
@@ -123,12 +152,8 @@ Result<Facts> gather(const Operation& op, const Ground& ground) {
   facts.point_complete = ground.pins.point.complete;
   facts.sources_missing = missing_sources(ground);
   facts.objectives = ground.pins.objectives;
-  const auto keys = ground.repository.keys(op);
+  try_keys(op, ground, facts);
   TRY_DO(op.proceed());
-  if (!keys) facts.keys_unreadable = keys.error().what;
-  if (keys) {
-    for (const repo::KeyRecord& key : *keys) facts.key_kinds.push_back(key.kind);
-  }
   facts.gates_of_nobody = gates_of_nobody(ground.pins);
   facts.forecast = ground.forecast;
   look_at_runs(op, ground, facts);

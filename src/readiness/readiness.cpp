@@ -17,10 +17,11 @@ using std::chrono::nanoseconds;
 
 // What each finding costs. One that stands for several things (a step, a source) costs for each.
 constexpr int step_would_not_work = 20, step_refused_now = 5, guard_refuses = 40;
-constexpr int credential_here_only = 5, credentials_at_most = 20;
+constexpr int credential_here_only = 5, credentials_at_most = 20, credential_missing = 20;
 constexpr int point_stale = 30, point_partial = 15, source_missing = 30, no_rpo = 2;
 constexpr int point_of_the_future = 30, clocks_disagree = 10;
 constexpr int single_key = 15, keys_of_one_kind = 5, keys_unreadable = 20;
+constexpr int key_opens_nothing = 20, keys_untried = 2;
 constexpr int no_check = 20, gate_of_nobody = 20;
 constexpr int rto_missed = 25, rto_at_risk = 10, never_measured = 5, no_rto = 2;
 constexpr int never_run = 15, last_run_failed = 15, last_run_old = 10;
@@ -131,6 +132,16 @@ class Judge {
   }
 
   void keys() {
+    for (const DeadKey& key : facts_.dead_keys) {
+      fails(key_opens_nothing, "key " + key.name, key.why,
+            "lifeboat keys list; lifeboat keys add for a key that is kept");
+    }
+    if (!facts_.keys_untried.empty()) {
+      warns(keys_untried, "keys tried",
+            fmt::format("nothing shows that these open: {}", fmt::join(facts_.keys_untried, ", ")),
+            "lifeboat plan evaluate " + facts_.plan +
+                " --prove-identity FILE --prove-passphrase-file FILE");
+    }
     if (facts_.keys_unreadable) {
       warns(keys_unreadable, "keys", *facts_.keys_unreadable, "lifeboat keys list");
       return;
@@ -149,6 +160,12 @@ class Judge {
   void credentials() {
     int left = credentials_at_most;
     for (const LocalCredential& secret : facts_.credentials) {
+      if (secret.missing) {
+        fails(credential_missing, secret.user,
+              fmt::format("needs {}, which is not there: {}", secret.from, secret.missing->what),
+              secret.missing->hint);
+        continue;
+      }
       const int points = std::min(left, credential_here_only);
       left -= points;
       warns(points, secret.user, "needs " + secret.from + ", which is on this machine only",

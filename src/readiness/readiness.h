@@ -44,9 +44,10 @@ struct Readiness {
   std::vector<Reason> reasons;  // the worst first
 };
 
-// A credential that exists on this machine only.
+// A credential that comes from this machine only.
 struct LocalCredential {
   std::string user, from;
+  std::optional<Error> missing = std::nullopt;  // it is not even there
 };
 
 // The newest run of the plan that says something of it: one that was withdrawn before its first
@@ -73,6 +74,15 @@ struct Lessons {
   std::vector<std::string> unreadable;  // "RUN: why"; or why none could be looked at
 };
 
+// A key that is tried; `name` says where it is kept, never what it is.
+struct TriedKey {
+  std::string name;  // "key.txt"
+  repo::Unlock unlock;
+};
+struct DeadKey {
+  std::string name, why;
+};
+
 enum class BundleState {
   same,     // it is what the local platform file says
   no_file,  // there is no local file to compare with
@@ -92,6 +102,8 @@ struct Facts {
   run::Objectives objectives;
   std::vector<std::string> key_kinds;          // of each recipient that opens the repository
   std::optional<std::string> keys_unreadable;  // why they could not be listed
+  std::vector<std::string> keys_untried;       // "slot 1 (age, in the safe)": none opened them now
+  std::vector<DeadKey> dead_keys;              // that were tried, and open nothing
   std::vector<std::string> gates_of_nobody;    // steps that wait for people whom nobody knows
   run::TimeLeft forecast;
   std::optional<LastRun> last_run;
@@ -114,6 +126,8 @@ struct Ground {
   std::vector<LocalCredential> credentials;
   BundleState bundle = BundleState::same;
   Lessons lessons;
+  const repo::Unlock* key = nullptr;     // with which the repository was opened; null: not told
+  std::vector<TriedKey> more_keys = {};  // that are tried as well
   // Of drivers of runs: so long is waited, three times, before silence is taken for an end.
   std::chrono::nanoseconds heartbeat_period = std::chrono::seconds(5);
 };

@@ -6,6 +6,7 @@
 #include "repo/core.h"
 #include "repo/envelope.h"
 #include "repo/key_objects.h"
+#include "repo/key_trial.h"
 #include "repo/opened.h"
 #include "repo/snapshot_feed.h"
 #include "repo/writer_session.h"
@@ -34,6 +35,25 @@ tl::unexpected<Error> exists_already(const store::Store& store) {
 }
 
 }  // namespace
+
+Result<std::vector<unsigned>> slots_opened(const Operation& op, store::Store& store,
+                                           const Unlock& unlock) {
+  TRY(const Config config, read_config(op, store));
+  TRY(const std::vector<KeyObject> objects, read_keys(op, store, config));
+  std::vector<unsigned> slots;
+  for (const KeyObject& object : objects) {
+    TRY_DO(op.proceed());
+    const auto root = unwrap(config, object, unlock);
+    if (root && prove_config(config, KeyTree::derive(*root, config.repository))) {
+      slots.push_back(object.about.slot);
+    } else if (!root && root.error().effective_code() != Error::Code::wrong_key) {
+      return fail(root.error());
+    }
+  }
+  if (!slots.empty()) return slots;
+  return fail(Error::Kind::denied, "no key of the repository opens with it",
+              "`lifeboat keys list` tells which there are", Error::Code::wrong_key);
+}
 
 OpenedRepository::OpenedRepository(std::shared_ptr<Core> core, crypt::Key root_secret)
     : core_(std::move(core)),

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "crypt/age.h"
+#include "repo/key_trial.h"
 #include "repo/opened.h"
 #include "repo/test_world.h"
 
@@ -195,6 +196,24 @@ TEST_F(RepositoryTest, AnAgeIdentityOpensAndRemovedKeysDoNot) {
   ASSERT_FALSE(last.has_value());
   EXPECT_EQ(last.error().effective_code(), Error::Code::refused);
   ASSERT_EQ(value(repository_->keys(world_.op)).size(), 1u);
+}
+
+TEST_F(RepositoryTest, WhichKeysOpenWithWhatIsKeptElsewhereIsToldBySlot) {
+  const auto kept = crypt::age::new_identity(world_.random);
+  const auto strange = crypt::age::new_identity(world_.random);
+  value(repository_->add_key(world_.op, AgeRecipient{kept.recipient}, "safe", {}));
+  const auto slots = [&](const Unlock& unlock) { return slots_opened(world_.op, store_, unlock); };
+  EXPECT_EQ(value(slots(Passphrase{Secret("correct horse")})), std::vector<unsigned>{0});
+  EXPECT_EQ(value(slots(Identity{kept.identity})), std::vector<unsigned>{1});
+  for (const Unlock& wrong :
+       {Unlock(Passphrase{Secret("incorrect horse")}), Unlock(Identity{strange.identity})}) {
+    const auto opened = slots(wrong);
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().effective_code(), Error::Code::wrong_key);
+  }
+  store::MemoryStore empty;
+  EXPECT_EQ(slots_opened(world_.op, empty, Identity{kept.identity}).error().effective_code(),
+            Error::Code::repository_missing);
 }
 
 TEST_F(RepositoryTest, AStrangerIsToldThatNoKeyFits) {

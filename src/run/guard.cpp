@@ -107,10 +107,22 @@ bool Guards::seen_lately() const {
   return seen_ && around_.clock->boot() - *seen_ < good_for;
 }
 
+std::uint64_t Guards::forgotten() const {
+  MutexLock lock(mutex_);
+  return forgotten_;
+}
+
+void Guards::forget() {
+  MutexLock lock(mutex_);
+  ++forgotten_;
+  seen_.reset();
+}
+
 Result<void> Guards::hold(const Operation& op, std::optional<Error>& journal_error) {
   const plan::Plan& plan = ledger_.pins().plan;
   if (plan.guards.empty() || seen_lately()) return {};
   const auto before = around_.clock->boot();
+  const std::uint64_t forgotten = this->forgotten();
   TRY(const auto all,
       look_at_guards(op, around_, plan, ledger_.scope(plan::StepNode{}), ledger_.adopted()));
   tell(all);
@@ -124,7 +136,7 @@ Result<void> Guards::hold(const Operation& op, std::optional<Error>& journal_err
   }
   // One that may answer any moment is asked each time: it is adopted when it does.
   MutexLock lock(mutex_);
-  if (all_answered) seen_ = before;
+  if (all_answered && forgotten == forgotten_) seen_ = before;
   return {};
 }
 

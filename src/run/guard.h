@@ -49,7 +49,8 @@ Result<void> prove_guards(const Operation& op, const Surroundings& around, const
 // The guards of a running run.
 class Guards {
  public:
-  // What was seen stays good for this long: many steps that change one target ask it once.
+  // What was seen stays good for this long, as long as no step ends: steps that change one target
+  // at the same time ask it once.
   static constexpr std::chrono::nanoseconds good_for = std::chrono::seconds(5);
 
   Guards(const Surroundings& around, Ledger& ledger) : around_(around), ledger_(ledger) {}
@@ -58,17 +59,21 @@ class Guards {
   // Errors: refused, naming what was wanted and what is there; as the target's; of the journal,
   // then `journal_error` is set.
   Result<void> hold(const Operation& op, std::optional<Error>& journal_error);
+  // Whenever a step may have changed something: what it did may lead to another target.
+  void forget();
 
  private:
   // Journals what is new of it, with what is recorded next: with the intent of the change.
   void tell(const std::vector<GuardSeen>& all);
   Result<void> adopt(const GuardSeen& seen, std::optional<Error>& journal_error);
   bool seen_lately() const;
+  std::uint64_t forgotten() const;
 
   const Surroundings& around_;
   Ledger& ledger_;
   mutable Mutex mutex_;
   std::optional<std::chrono::nanoseconds> seen_ GUARDED_BY(mutex_);  // boot time
+  std::uint64_t forgotten_ GUARDED_BY(mutex_) = 0;                   // how often
   std::map<std::string, std::string> told_ GUARDED_BY(mutex_);       // by guard
 };
 

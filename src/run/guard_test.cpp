@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plan/guard_fixture.h"
+#include "run/events.h"
 #include "run/fake_engine.h"
 #include "run/plan_codec.h"
 #include "run/report.h"
@@ -193,19 +194,41 @@ TEST_F(GuardedRun, AnUndoIsAChangeToo) {
   EXPECT_THAT(first.error->what, HasSubstr("undo: guard told: wanted 7301, found 7302"));
 }
 
-TEST_F(GuardedRun, ManyChangesOfAMomentAskTheTargetOnce) {
-  std::vector<plan::StepNode> steps;
-  for (int i = 0; i < 20; ++i) {
-    steps.push_back(effect_node("s" + std::to_string(i), effect_config("x")));
-    if (i > 0) steps.back().after = {"s" + std::to_string(i - 1)};
-  }
-  const auto guards = guarded("7301").guards;
-  plan_ = plan_of(std::move(steps));
-  plan_.guards = guards;
-  const auto outcome = engine_.begin(plan_);
+TEST_F(GuardedRun, ATargetThatAStepExchangedIsAskedAgainAtOnce) {
+  when("first", "verify", [this] { identity_ = "7302"; });
+  const auto outcome = engine_.begin(guarded("7301"));
   ASSERT_TRUE(outcome) << outcome.error().what;
-  EXPECT_TRUE(outcome->state.recovered());
-  EXPECT_LT(looks_, 20);
+  EXPECT_EQ(outcome->state.step("first").phase, plan::StepPhase::done);
+  EXPECT_EQ(outcome->state.step("second").phase, plan::StepPhase::failed);
+  EXPECT_EQ(engine_.world.effect("second").parts, 0);
+}
+
+// A clock that stands still: what is forgotten is so for another reason than its age.
+TEST_F(GuardedRun, ChangesOfAMomentAskTheTargetOnceUntilAStepHasEnded) {
+  FakeEngine still(1, FakeClock::Pauses::wait_for_advance);
+  const auto repository = still.repository();
+  const Pins pins = still.pins(guarded("7301"));
+  const journal::Driver driver{"d", "host", 1, "boot"};
+  const auto journal =
+      journal::Journal::begin(still.op(), *repository, pins.run, driver,
+                              {event::run_begin(pins, driver), event::driver_joined(driver, "")});
+  ASSERT_TRUE(journal) << journal.error().what;
+  Observer nobody;
+  Surroundings around = still.setup(*repository).around;
+  around.observer = &nobody;
+  around.guards = &engine_.guards;
+  Ledger ledger(**journal, still.launcher, still.clock, *replay((*journal)->events()));
+  Guards guards(around, ledger);
+  std::optional<Error> journal_error;
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(guards.hold(still.op(), journal_error));
+  EXPECT_EQ(looks_, 1);
+  guards.forget();
+  ASSERT_TRUE(guards.hold(still.op(), journal_error));
+  EXPECT_EQ(looks_, 2);
+  still.clock.advance(Guards::good_for);
+  ASSERT_TRUE(guards.hold(still.op(), journal_error));
+  EXPECT_EQ(looks_, 3);
+  EXPECT_FALSE(journal_error);
 }
 
 TEST_F(GuardedRun, ADryRunTellsWhatItFound) {

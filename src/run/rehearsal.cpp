@@ -169,6 +169,13 @@ std::string would_text(const Prospect& prospect) {
   return prospect.would;
 }
 
+// What is there, where nothing that is said above tells it.
+std::string now_text(const Prospect& prospect) {
+  const bool told =
+      prospect.problem || !prospect.waits_for.empty() || would_text(prospect) == prospect.summary;
+  return told ? "" : prospect.summary;
+}
+
 }  // namespace
 
 bool DryRun::ready() const {
@@ -273,6 +280,10 @@ std::string render_text(const DryRun& dry_run, std::size_t width) {
     text += fmt::format("{:<{}}  {:<12}  ", cut(printable(step.step), name_width), name_width,
                         state_text(step));
     text += wrapped(printable(would_text(step)), width - indent, indent) + "\n";
+    if (const std::string now = now_text(step); !now.empty()) {
+      text += std::string(indent, ' ') + wrapped("now: " + printable(now), width - indent, indent) +
+              "\n";
+    }
     for (const std::string& effect : step.effects) {
       text += std::string(indent, ' ') + "may change " + printable(effect) + "\n";
     }

@@ -51,7 +51,7 @@ Result<void> preflight_all(const Operation& op, const Surroundings& around, cons
 // would not work is in the prospects. `pins.inputs` holds secrets as such, tainted.
 Result<DryRun> dry_run(const Operation& op, const Surroundings& around, const Pins& pins);
 
-// Lines of at most `width` columns: step, state, what would be done.
+// Lines of at most `width` columns: step, state, what would be done, what is there now.
 std::string render_text(const DryRun& dry_run, std::size_t width = 100);
 Value to_value(const DryRun& dry_run);
 

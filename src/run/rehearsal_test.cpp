@@ -123,12 +123,26 @@ TEST_F(LiteralUrl, AServerThatIsDoneAndDoesNotAnswerRefusesTheResume) {
   EXPECT_EQ(again.error().code, Error::Code::not_ready);
 }
 
+TEST(Rehearsal, WhatIsThereIsSaidAlsoOfAStepThatIsDone) {
+  FakeEngine engine(1);
+  const auto plan = plan_of({effect_node("server", effect_config("up"))});
+  const auto shown = [&] {
+    const auto dry = engine.dry_run(plan);
+    return dry ? render_text(*dry) : dry.error().what;
+  };
+  EXPECT_THAT(shown(), HasSubstr("now: server: absent\n"));
+  ASSERT_TRUE(engine.begin(plan));
+  EXPECT_THAT(shown(), HasSubstr("nothing: verified only"));
+  EXPECT_THAT(shown(), HasSubstr("now: server: made by run-1\n"));
+}
+
 // Observes many changes, one of them with a secret in it.
 class ChangingStep final : public plan::Step {
  public:
   Result<void> preflight(const Operation&) override { return {}; }
   Result<plan::Observation> observe(const Operation&) override {
     plan::Observation seen;
+    seen.summary = "100 rows beside planted-secret";
     seen.would = "change";
     seen.changes.push_back({"key planted-secret", "planted-secret", std::string(5000, 'x')});
     for (int i = 1; i < 100; ++i) seen.changes.push_back({"row " + std::to_string(i), "", "made"});
@@ -157,6 +171,7 @@ TEST(DryRunChanges, AreMaskedCutAndCounted) {
   EXPECT_EQ(dry->steps[0].changes.size(), changes_shown);
   EXPECT_EQ(dry->steps[0].changes_in_all, 100U);
   const std::string text = render_text(*dry);
+  EXPECT_THAT(text, HasSubstr("change\n" + std::string(20, ' ') + "now: 100 rows beside ***\n"));
   EXPECT_THAT(text, HasSubstr("* row 1: (nothing) -> made"));
   EXPECT_THAT(text, HasSubstr("* and 60 more"));
   const std::string document = to_json(to_value(*dry));

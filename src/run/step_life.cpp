@@ -65,6 +65,7 @@ Result<void> StepLife::live(const Operation& op) {
     deadline_ = limited.deadline;
     const auto done = guard(Error::Kind::invalid, "internal error in a step of type " + node_.type,
                             [&] { return attempt(limited); });
+    guards_.forget();
     if (context_.journal_error()) return fail(*context_.journal_error());
     if (done) return {};
     TRY(const bool again, try_again(op, done.error()));
@@ -165,6 +166,7 @@ Result<void> StepLife::undo(const Operation& op) {
   const Operation limited = node_.timeout ? op.within(*node_.timeout) : op;
   const auto undone = guard(Error::Kind::invalid, "internal error in a step of type " + node_.type,
                             [&] { return bring_back(limited); });
+  guards_.forget();
   if (context_.journal_error()) return fail(*context_.journal_error());
   if (undone) {
     ledger_.note(event::undone(node_.name, around_.launcher->masked(*undone), took()));

@@ -128,13 +128,3 @@ end_platform() {
   fi
   rm -rf "$1"
 }
-
-# until_true SECONDS COMMAND...
-until_true() {
-  local tries=$(($1 * 20))
-  shift
-  until "$@"; do
-    ((--tries > 0)) || complain "did not come about: $*"
-    sleep 0.05
-  done
-}

@@ -236,13 +236,57 @@ AMissingProgramMakesItNotReady() {
     "$SCRATCH/document"
 }
 
+# The password is asked for by a step that waits for an output: a dry run cannot look at it yet.
+ACredentialThatIsNotThereMakesItNotReadyAndIsNamed() {
+  platform
+  sed -i "s#observe: \[scripts/is, $W/target\] }#observe: [scripts/is, $W/target], outputs: { at: string } }#" \
+    "$W/lifeboat.yaml"
+  cat >>"$W/lifeboat.yaml" <<END
+      told:
+        exec:
+          run: [scripts/put, "\${target.at}", x]
+          observe: [scripts/is, "\${target.at}"]
+          secret_env: { A: { env: PLANTED_SECRET }, B: { file: secrets/pw }, C: { exec: [tell-it, now] } }
+END
+  ends 4 lifeboat plan evaluate lost -o json
+  said "needs environment variable PLANTED_SECRET, which is not there" \
+    "needs file secrets/pw, which is not there" "needs program tell-it, which is not there"
+  mkdir -p "$W/secrets" "$SCRATCH/bin"
+  echo file-secret >"$W/secrets/pw"
+  printf '#!/bin/sh\nexit 1\n' >"$SCRATCH/bin/tell-it"
+  chmod +x "$SCRATCH/bin/tell-it"
+  PLANTED_SECRET=env-secret PATH=$SCRATCH/bin:$PATH ends 0 lifeboat plan evaluate lost -o json
+  said "needs file secrets/pw, which is on this machine only"
+  never grep -E "env-secret|file-secret" "$SCRATCH/out"
+  platform
+}
+
+KeysThatAreKeptElsewhereAreProven() {
+  lifeboat plan evaluate lost >"$SCRATCH/out"
+  never grep "keys tried" "$SCRATCH/out"
+  echo "a passphrase for the office" >"$SCRATCH/kept"
+  echo "a passphrase of nobody's" >"$SCRATCH/lost"
+  lifeboat keys add --passphrase --new-passphrase-file "$SCRATCH/kept" --label office
+  lifeboat plan evaluate lost -o json >"$SCRATCH/out"
+  said "nothing shows that these open: slot 1 (passphrase, office)" "--prove-passphrase-file"
+  ends 0 lifeboat plan evaluate lost --prove-passphrase-file "$SCRATCH/kept"
+  never grep "keys tried" "$SCRATCH/out"
+  ends 4 lifeboat plan evaluate lost --prove-passphrase-file "$SCRATCH/lost" \
+    --prove-passphrase-file "$SCRATCH/kept" --prove-identity "$W/identity" -o json
+  said "key $SCRATCH/lost" "no key of the repository opens with it"
+  never grep "key $SCRATCH/kept" "$SCRATCH/out"
+  lifeboat keys remove 1
+}
+
+the_point_is_too_old() {
+  never lifeboat plan evaluate lost -o json >"$SCRATCH/document" &&
+    jq -e 'any(.reasons[]; .about == "recovery point" and .severity == "FAIL")' "$SCRATCH/document"
+}
+
 AnOldPointAndAGuardThatRefusesMakeItNotReady() {
   platform "file: { path: $W/identity-of-target, contains: \"machine 7302\" }"
   sed -i 's/rpo: 1h/rpo: 1s/' "$W/lifeboat.yaml"
-  while lifeboat plan evaluate lost -o json >"$SCRATCH/document" ||
-    ! jq -e 'any(.reasons[]; .about == "recovery point" and .severity == "FAIL")' "$SCRATCH/document"; do
-    :
-  done
+  until_true 60 the_point_is_too_old
   jq -e '.reasons[0] | .about == "guard file" and (.what | contains("found machine 7301"))' \
     "$SCRATCH/document"
   ends 4 lifeboat plan evaluate lost

@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "app/commands/commands.h"
+#include "app/key_input.h"
 #include "app/known_platform.h"
 #include "app/recovery.h"
 #include "app/run_watch.h"
 #include "backup/bundle.h"
 #include "base/descriptor.h"
 #include "base/temporary_folder.h"
+#include "client/secret/secret_values.h"
 #include "evidence/review.h"
 #include "readiness/readiness.h"
 
@@ -61,13 +63,41 @@ Result<BundleState> bundle_state(const Operation& op, Program& program, Recovery
   return files && holds(folder.path(), stored, *files) ? BundleState::same : BundleState::differs;
 }
 
-std::vector<readiness::LocalCredential> credentials(Program& program, const Recovery& recovery) {
+// Those that this recovery would ask for: of the variant, and of inputs that were not given.
+std::vector<readiness::LocalCredential> credentials(Program& program, const Recovery& recovery,
+                                                    const run::Surroundings& around) {
+  plan::Plan plan = recovery.pins().plan;
+  for (plan::InputField& input : plan.inputs)
+    input.fallback = recovery.pins().inputs.at(input.name);
+  platform::Platform needed = recovery.platform();
+  needed.plans = {{plan.name, std::move(plan)}};
+  const SecretSources sources{around.launcher, run::secrets_of(around)};
   std::vector<readiness::LocalCredential> found;
-  const std::string plan = "plans." + recovery.pins().plan.name + ".";
-  for (const auto& secret : platform::local_secrets(recovery.platform(), program.vocabulary())) {
-    if (secret.path.starts_with(plan)) found.push_back({secret.path, secret.from});
+  for (const auto& secret : platform::local_secrets(needed, program.vocabulary())) {
+    const auto there =
+        secret.place.is_null() ? Result<void>() : secret_is_there(secret.place, sources);
+    found.push_back(
+        {secret.path, secret.from, there ? std::nullopt : std::optional(there.error())});
   }
   return found;
+}
+
+// Keys that are not in use, and are to open the repository all the same.
+struct KeysToProve {
+  std::vector<std::string> identities, passphrases;  // files
+};
+
+Result<std::vector<readiness::TriedKey>> read_keys(const Operation& op, const KeysToProve& files) {
+  std::vector<readiness::TriedKey> keys;
+  for (const std::string& file : files.identities) {
+    TRY(Secret text, read_key_file(op, file));
+    keys.push_back({file, repo::Identity{std::move(text)}});
+  }
+  for (const std::string& file : files.passphrases) {
+    TRY(Secret text, read_key_file(op, file));
+    keys.push_back({file, repo::Passphrase{std::move(text)}});
+  }
+  return keys;
 }
 
 // What the runs of the platform taught, and nobody has closed.  Errors: cancelled.
@@ -87,7 +117,8 @@ Result<readiness::Lessons> lessons(const Operation& op, repo::Repository& reposi
   return lessons;
 }
 
-Result<readiness::Readiness> evaluated(const Operation& op, Program& program, Recovery& recovery) {
+Result<readiness::Readiness> evaluated(const Operation& op, Program& program, Recovery& recovery,
+                                       std::vector<readiness::TriedKey> keys) {
   RunWatch watch(program.terminal());
   recovery.learn(op);
   const run::EngineSetup setup = recovery.setup(watch);
@@ -99,9 +130,10 @@ Result<readiness::Readiness> evaluated(const Operation& op, Program& program, Re
   TRY(const BundleState bundle, bundle_state(op, program, recovery));
   TRY(readiness::Lessons taught, lessons(op, recovery.repository()));
   TRY(const readiness::Facts facts,
-      readiness::gather(
-          op, {setup.around, recovery.pins(), recovery.repository(), outlook.look({}, {}),
-               credentials(program, recovery), bundle, std::move(taught), setup.heartbeat_period}));
+      readiness::gather(op,
+                        {setup.around, recovery.pins(), recovery.repository(), outlook.look({}, {}),
+                         credentials(program, recovery, setup.around), bundle, std::move(taught),
+                         &recovery.key(), std::move(keys), setup.heartbeat_period}));
   return readiness::judge(facts);
 }
 
@@ -112,12 +144,14 @@ bool says_of_readiness(const Error& error) {
          error.effective_code() != Error::Code::repository_missing;
 }
 
-Result<int> evaluate(const Operation& op, Program& program, const RecoveryRequest& request) {
+Result<int> evaluate(const Operation& op, Program& program, const RecoveryRequest& request,
+                     const KeysToProve& files) {
+  TRY(auto keys, read_keys(op, files));
   auto recovery = Recovery::prepare(op, program, request);
   if (!recovery && !says_of_readiness(recovery.error())) return fail(std::move(recovery).error());
   readiness::Readiness found;
   if (recovery) {
-    TRY(found, evaluated(op, program, **recovery));
+    TRY(found, evaluated(op, program, **recovery, std::move(keys)));
   } else {
     found = readiness::not_even(request.plan, recovery.error());
   }
@@ -144,14 +178,24 @@ void add_plan_evaluate(CLI::App& plan, Program& program) {
   command->add_option("--input-file", request->input_files,
                       "NAME=PATH: an input's value is in this file");
   command->add_flag("--graceful", request->graceful, "the variant with the steps `when: graceful`");
+  auto keys = std::make_shared<KeysToProve>();
+  command
+      ->add_option("--prove-identity", keys->identities,
+                   "age identity file that must open the repository too")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--prove-passphrase-file", keys->passphrases,
+                   "file with a passphrase that must open it too")
+      ->allow_extra_args(false);
   command->footer(
       "Looks only; nothing is changed. Without --config the plan comes out of the newest recovery "
       "point.\nExit status 4: a recovery would not succeed, or miss an objective.\n\nExamples:\n"
       "  lifeboat plan evaluate shop-lost\n"
-      "  lifeboat plan evaluate shop-lost --input target=/srv/new -o json");
-  command->callback([&program, request] {
-    program.chosen = [&program, request](const Operation& op) {
-      return evaluate(op, program, *request);
+      "  lifeboat plan evaluate shop-lost --input target=/srv/new -o json\n"
+      "  lifeboat plan evaluate shop-lost --prove-passphrase-file /mnt/safe/passphrase");
+  command->callback([&program, request, keys] {
+    program.chosen = [&program, request, keys](const Operation& op) {
+      return evaluate(op, program, *request, *keys);
     };
   });
 }

@@ -1,8 +1,15 @@
 #include "client/secret/secret_values.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdlib>
 #include <functional>
 
+#include "base/bytes.h"
+#include "base/descriptor.h"
 #include "client/secret/secret_file.h"
 #include "client/secret/secret_program.h"
 
@@ -45,21 +52,41 @@ Result<void> each_secret(Value& value, const Record& record,
   return {};
 }
 
+Result<const char*> variable_of(const Value& place) {
+  const std::string& name = place.at("env").string();
+  const char* text = std::getenv(name.c_str());
+  if (text != nullptr) return text;
+  return fail(Error::Kind::invalid, "environment variable " + name + " is not set",
+              "set it to the secret that " + place.mark().text() + " asks for");
+}
+
+std::string path_of(const Value& place, const SecretSources& sources) {
+  const std::string& path = place.at("file").string();
+  return path.starts_with('/') ? path : sources.directory + "/" + path;
+}
+
+// Not opened: that would take a pipe from whoever reads the secret out of it.
+Result<void> file_is_there(const std::string& path) {
+  struct stat facts{};
+  const bool seen = stat(path.c_str(), &facts) == 0;
+  if (seen && S_ISDIR(facts.st_mode)) {
+    return fail(Error::Kind::invalid, "secret file " + printable(path) + " is a folder");
+  }
+  if (seen && faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0) return {};
+  const int error = errno;
+  return fail(error == EACCES ? Error::Kind::denied : Error::Kind::not_found,
+              "secret file " + printable(path) + ": " + errno_text(error),
+              "put the secret there, readable by this user only");
+}
+
 Result<std::string> secret_of(const Operation& op, const Value& place,
                               const SecretSources& sources) {
   if (place.has("env")) {
-    const std::string& name = place.at("env").string();
-    const char* text = std::getenv(name.c_str());
-    if (text == nullptr) {
-      return fail(Error::Kind::invalid, "environment variable " + name + " is not set",
-                  "set it to the secret that " + place.mark().text() + " asks for");
-    }
+    TRY(const char* text, variable_of(place));
     return std::string(text);
   }
   if (place.has("file")) {
-    const std::string& path = place.at("file").string();
-    TRY(const Secret text,
-        read_secret_file(op, path.starts_with('/') ? path : sources.directory + "/" + path));
+    TRY(const Secret text, read_secret_file(op, path_of(place, sources)));
     return std::string(text.reveal());
   }
   if (place.has("exec")) {
@@ -90,6 +117,17 @@ Result<void> reveal_secrets(const Operation& op, Value& value, const Record& rec
     }
     return {};
   });
+}
+
+Result<void> secret_is_there(const Value& place, const SecretSources& sources) {
+  if (place.has("env")) {
+    TRY_DO(variable_of(place));
+  } else if (place.has("file")) {
+    TRY_DO(file_is_there(path_of(place, sources)));
+  } else if (place.has("exec")) {
+    TRY_DO(find_program(place.at("exec").list().at(0).string(), sources.directory, std::nullopt));
+  }
+  return {};
 }
 
 std::vector<std::string> secret_places(const Value& value, const Record& record) {

@@ -29,6 +29,10 @@ struct SecretSources {
 Result<void> reveal_secrets(const Operation& op, Value& value, const Record& record,
                             const SecretSources& sources);
 
+// Whether what `place` ({env|file|exec: ...}) names is there and could be read or started; the
+// secret itself is not.  Errors: not_found, denied, invalid, naming what is missing.
+Result<void> secret_is_there(const Value& place, const SecretSources& sources);
+
 // Where secrets of this tree come from: "environment variable PGPASSWORD", "file secrets/pg". For
 // doctor and `plan validate`: each of these exists on this machine only.
 std::vector<std::string> secret_places(const Value& value, const Record& record);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -214,6 +215,31 @@ TEST_F(SecretValues, AnAbsentSecretIsNone) {
   value.set("password", Value());
   EXPECT_TRUE(reveal(value, record_with(shape::secret())));
   EXPECT_TRUE(value.at("password").is_null());
+}
+
+TEST_F(SecretValues, WhetherOneIsThereIsToldWithoutReadingIt) {
+  put("there", treasure);
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  const SecretSources sources{&launcher_, folder_.string()};
+  for (const Value& there : {from_env(variable), from_file("there"), from_file("pipe"),
+                             from_exec({"sh", "-c", "exit 1"}), from_exec({"/bin/sh"})}) {
+    const auto seen = secret_is_there(there, sources);
+    EXPECT_TRUE(seen) << seen.error().what;
+  }
+  const std::vector<std::pair<Value, std::string>> missing = {
+      {from_env("LIFEBOAT_TEST_NOT_SET"), "LIFEBOAT_TEST_NOT_SET is not set"},
+      {from_file("none"), "/none"},
+      {from_file("."), "is a folder"},
+      {from_exec({"no-such-program", "argument"}), "program no-such-program is not installed"},
+      {from_exec({"bin/ask"}), "no program at"},
+  };
+  for (const auto& [place, what] : missing) {
+    const auto seen = secret_is_there(place, sources);
+    ASSERT_FALSE(seen) << what;
+    EXPECT_THAT(seen.error().what, HasSubstr(what));
+  }
+  EXPECT_THAT(launcher_.commands, IsEmpty());
+  EXPECT_THAT(launcher_.masks, IsEmpty());
 }
 
 TEST_F(SecretValues, PlacesAreToldInWordsAndNothingIsRead) {
