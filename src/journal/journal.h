@@ -73,8 +73,8 @@ class Journal {
   virtual bool freshness_proven() const = 0;
 
   // Durable when it answers, with everything noted before.  Errors: conflict with code lease_held
-  // when another driver wrote the segment; unavailable and cancelled (it stays noted, and nothing of
-  // it may be assumed written).
+  // when another driver wrote the segment; unavailable and cancelled (it stays noted, and nothing
+  // of it may be assumed written).
   virtual Result<void> append(const Operation& op, std::vector<Event> events) = 0;
   virtual void note(Event event) = 0;
   // Writes what was noted and logged.  Errors: as append().

@@ -1,9 +1,8 @@
 // tests/sim/seeds.h - Which seeds a simulation runs, as the environment says.
 //
 // LIFEBOAT_SEED=N: that one alone, to see a failure again; LIFEBOAT_SEEDS=N: 1 to N; LIFEBOAT_LONG:
-// 1 to 20,000. It stops at the first seed that fails, and says which. A seed decides all but how the
-// machine takes turns between threads, so one alone is told a hundred times.
-// Threads: one.
+// 1 to 20,000. It stops at the first seed that fails, and says which. A seed decides all but how
+// the machine takes turns between threads, so one alone is told a hundred times. Threads: one.
 #pragma once
 
 #include <gtest/gtest.h>
