@@ -6,7 +6,8 @@
 #   place=$(new_place)   a folder with a copy of the repository, and an empty folder `target`
 #   alone PLACE [VARIABLE=VALUE...] -- WORDS...   lifeboat on a machine that never saw the run: empty
 #                        environment, empty home. Its process id is in PLACE/pid. It has the age
-#                        identity, or where `with_passphrase` is set the passphrase.
+#                        identity, or where `with_passphrase` is set the passphrase. `machine`
+#                        gives it another host name.
 #
 # Besides shop-lost the platform file has a plan for each source alone, made of the same steps:
 # rows, broker-alone, refs, uploads-alone.
@@ -109,7 +110,10 @@ alone() {
     cd "$home"
     printf '%s\n' "$BASHPID" >"$home.pid"
     mv "$home.pid" "$place/pid"
-    exec env --default-signal=INT -i HOME="$home" PATH=/usr/bin:/bin:/usr/sbin:/sbin TERM=dumb \
+    as_machine=()
+    [[ -z ${machine:-} ]] ||
+      as_machine=(unshare --uts sh -c 'hostname "$0" && exec "$@"' "$machine")
+    exec "${as_machine[@]}" env --default-signal=INT -i HOME="$home" PATH=/usr/bin:/bin:/usr/sbin:/sbin TERM=dumb \
       "${environment[@]}" "$lifeboat" "$@" --repository "$place/repository" \
       "${key[@]}" 3>&-
   )

@@ -124,6 +124,13 @@ ADriverThatWaitsIsWatchedAndGoesOn() {
 
 AStepIsSkippedAndTheEndIsPartial() {
   fails_with 1 on_machine first recover stuck >"$SCRATCH/told"
+  on_machine second runs skip latest bad --reason "not needed" --operator-key "$SCRATCH/alice.pem" \
+    --dry-run >"$SCRATCH/told" 2>&1
+  grep -E "^bad +exec +failed +be left out" "$SCRATCH/told"
+  grep "Nothing was asked" "$SCRATCH/told"
+  on_machine second runs go-back latest --reason "wrong place" --operator-key "$SCRATCH/alice.pem" \
+    --dry-run -o json >"$SCRATCH/told.json"
+  jq -e '[.steps[].would] | length >= 1 and all(. == "be undone")' "$SCRATCH/told.json"
   on_machine second runs skip latest bad --reason "not needed" --operator-key "$SCRATCH/alice.pem"
   fails_with 3 on_machine third recover --resume latest >"$SCRATCH/told"
   tail -n 1 "$SCRATCH/told" | grep -F "PARTLY RECOVERED: skipped: bad (alice: not needed)"

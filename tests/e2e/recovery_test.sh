@@ -143,6 +143,31 @@ recovery_in_moments() {
   end_platform "$place"
 }
 
+# The process of before is not this machine's to see: it may be asleep in the middle of its change.
+H3OnAnotherMachineAChangeInFlightWaitsForAPersonsWord() {
+  local place status=0 number machine=laptop
+  place=$(new_place)
+  alone "$place" LIFEBOAT_TRACE="$place/trace" -- recover rows --input target="$place/target" \
+    >"$place/said" 2>"$place/complaints"
+  number=$(awk '$1 == "child" && $3 == "dbserver" && $4 == "apply" { print $2; exit }' \
+    "$place/trace")
+  end_platform "$place"
+
+  place=$(new_place)
+  alone "$place" LIFEBOAT_FAULT="kill-during-child:$number" -- recover rows \
+    --input target="$place/target" >"$place/said" 2>"$place/complaints" || status=$?
+  expect "exit status of the one that dies" 137 "$status"
+  machine=laptop2 status=0
+  alone "$place" -- recover --resume latest >"$place/said" 2>"$place/complaints" || status=$?
+  expect "exit status while the change is in doubt" 1 "$status"
+  grep -E 'dbserver: the driver before us announced this change' "$place/said"
+  tr -s '\n ' ' ' <"$place/complaints" | grep -F 'lifeboat runs release'
+  alone "$place" -- runs release latest --reason "the laptop is off"
+  alone "$place" -- recover --resume latest >"$place/said" 2>"$place/complaints"
+  recovered "$place/said"
+  end_platform "$place"
+}
+
 H14KilledAtRandomMomentsAndContinuedElsewhereItEndsTheSame() {
   local moments=0 wanted=20 recoveries=0
   [[ -z ${LIFEBOAT_LONG:-} ]] || wanted=200

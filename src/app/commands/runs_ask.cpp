@@ -10,6 +10,7 @@
 #include "app/input_words.h"
 #include "app/operator_input.h"
 #include "journal/vault.h"
+#include "run/consequence.h"
 #include "run/events.h"
 #include "run/follow.h"
 #include "run/sealed_values.h"
@@ -55,9 +56,17 @@ constexpr auto answer_wait = std::chrono::seconds(12);
 constexpr auto look_every = std::chrono::milliseconds(300);
 
 struct Given {
+  bool dry_run = false;
   std::string run, step, reason;
   std::vector<std::string> inputs, input_files;
 };
+
+void take(run::RunState& state, const journal::Request& request, WallTime now) {
+  const auto verdict = run::judge(state, request, [](const std::string&) { return false; });
+  journal::Event event = run::event::request_taken(request, verdict);
+  event.time = now;
+  run::fold(state, event);
+}
 
 // The state as it will be when a driver has read what was asked before us.
 Result<run::RunState> with_pending(const Operation& op, repo::Repository& repository,
@@ -65,12 +74,7 @@ Result<run::RunState> with_pending(const Operation& op, repo::Repository& reposi
   constexpr std::size_t most = 1000;
   TRY(const auto asked,
       journal::requests_from(op, repository, state.pins.run, state.requests, most));
-  for (const journal::Request& request : asked) {
-    const auto verdict = run::judge(state, request, [](const std::string&) { return false; });
-    journal::Event event = run::event::request_taken(request, verdict);
-    event.time = op.clock->wall();
-    run::fold(state, event);
-  }
+  for (const journal::Request& request : asked) take(state, request, op.clock->wall());
   return state;
 }
 
@@ -127,6 +131,32 @@ Result<int> tell_answer(const Operation& op, Program& program, run::Follower& fo
   return 0;
 }
 
+// Nothing is asked: what the run would make of it.
+int tell_consequences(Program& program, const run::RunState& before,
+                      const journal::Request& request) {
+  const WallTime now = program.clock().wall();
+  run::RunState after = before;
+  take(after, request, now);
+  Value::List steps;
+  Table table{.columns = {"STEP", "TYPE", "NOW", "WOULD", ""}, .rows = {}};
+  for (const run::Consequence& each : run::consequences(before, after, now)) {
+    table.rows.push_back({each.step, each.type, each.state, each.would,
+                          printable(fmt::format("{}", fmt::join(each.notes, "; ")))});
+    Value line;
+    line.set("step", each.step).set("type", each.type).set("state", each.state);
+    line.set("would", each.would);
+    line.set("notes", Value(Value::List(each.notes.begin(), each.notes.end())));
+    steps.push_back(std::move(line));
+  }
+  Value document;
+  document.set("steps", std::move(steps));
+  const bool none = table.rows.empty();
+  program.terminal().show("RunRequestPreview", document, table);
+  program.terminal().say(none ? "No step is concerned. Nothing was asked."
+                              : "Nothing was asked: without --dry-run it is.");
+  return 0;
+}
+
 Result<int> ask(const Operation& op, Program& program, const Asking& asking, const Given& given) {
   TRY(Opened opened, program.open_repository(op));
   repo::Repository& repository = *opened.repository;
@@ -137,11 +167,14 @@ Result<int> ask(const Operation& op, Program& program, const Asking& asking, con
   if (state.recovered()) return not_taken("the run is done");
   run::Request request{name, asking.action,         given.step, given.reason,
                        {},   user_at_host(program), ""};
-  TRY(request.inputs, other_inputs(op, repository, state, given));
+  if (!given.dry_run) {
+    TRY(request.inputs, other_inputs(op, repository, state, given));
+  }
   if (asking.of_step) request.subject = run::subject_of(state, given.step);
   const auto written = run::written(request, key, program.clock().wall(), program.random());
   const auto verdict = run::judge(state, written, [](const std::string&) { return false; });
   if (!verdict.accepted()) return not_taken(printable(verdict.why));
+  if (given.dry_run) return tell_consequences(program, state, written);
   TRY(const std::uint64_t number, journal::put_request(op, repository, name, written));
   return tell_answer(op, program, *follower, number,
                      std::string(asking.action) + (given.step.empty() ? "" : " " + given.step));
@@ -154,6 +187,7 @@ void add_asking(CLI::App& runs, Program& program, const Asking& asking) {
   if (asking.of_step) command->add_option("step", given->step, "step of its plan")->required();
   command->add_option("--reason", given->reason, "for those who read the report")
       ->required(asking.needs_reason);
+  command->add_flag("--dry-run", given->dry_run, "ask nothing; show what would follow, and exit");
   if (std::string_view(asking.action) == "retry") {
     command->add_option("--input", given->inputs, "NAME=VALUE: another value for an input");
     command->add_option("--input-file", given->input_files,
