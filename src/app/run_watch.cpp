@@ -26,8 +26,6 @@ class Watcher {
       if (!how && how.error().kind != Error::Kind::unavailable) return fail(how.error());
       tell_whether_it_answers(how ? nullptr : &how.error());
       if (how && *how) return Watched{**how, follower_->state()};
-      // What was read halfway is read again: a follower goes on only from a whole answer.
-      if (!how) follower_.reset();
       TRY_DO(op.pause(look_every));
     }
   }
@@ -36,14 +34,9 @@ class Watcher {
   Result<std::optional<Watched::How>> look(const Operation& op) {
     if (!follower_) {
       TRY(follower_, run::Follower::open(op, repository_, run_));
-      told_again_ = 0;
     }
     TRY(const auto news, follower_->news(op));
-    for (const journal::Event& event : news) {
-      if (told_again_++ < told_) continue;
-      show(event);
-      ++told_;
-    }
+    for (const journal::Event& event : news) show(event);
     const run::RunState& state = follower_->state();
     if (state.end) return Watched::How::ended;
     if (!state.drivers.empty() && state.drivers.back().left) return Watched::How::left;
@@ -78,7 +71,6 @@ class Watcher {
   const std::string run_;
   RunWatch watch_;
   std::unique_ptr<run::Follower> follower_;  // none: to be opened
-  std::size_t told_ = 0, told_again_ = 0;    // events; of them by this follower
   bool away_ = false;
 };
 

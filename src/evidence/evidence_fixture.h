@@ -110,7 +110,8 @@ class SampleRun {
     request.subject = run::subject_of(state_, step);
     auto asked = run::written(request, key_of(by == "alice" ? 1 : 2), at(seconds - 1), random_);
     asked.number = number_++;
-    const auto verdict = run::judge(state_, asked, [](const std::string&) { return false; });
+    const auto verdict =
+        run::judge(state_, asked, at(seconds), [](const std::string&) { return false; });
     add(seconds, run::event::request_taken(asked, verdict));
   }
 

@@ -26,8 +26,8 @@ namespace {
 constexpr auto note_delay = std::chrono::seconds(1);
 constexpr auto log_delay = std::chrono::seconds(4);
 constexpr std::size_t events_per_segment_max = 2000;
-// Of lines, in one flush(): more than can wait at once, so that all that waited is written.
 constexpr auto others_write = std::chrono::milliseconds(100);
+// Of lines, in one flush(): more than can wait at once, so that all that waited is written.
 constexpr int chunks_per_flush_max = 4;
 
 class ChainedJournal final : public Journal {

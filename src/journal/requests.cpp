@@ -51,6 +51,7 @@ Result<std::vector<Request>> words_from(const Operation& op, repo::Repository& r
     const std::string name = prefix_of(run, drawer) + number_hex(number);
     const auto sealed = repository.store().get(op, name);
     if (!sealed && sealed.error().kind == Error::Kind::not_found) break;
+    if (!sealed && !found.empty()) break;  // those that were found are worth more than none
     if (!sealed) return fail(sealed.error());
     const auto plain = repository.unseal(drawer.kind, name, *sealed);
     Request request = plain ? request_from(*plain) : Request{};

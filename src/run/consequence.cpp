@@ -37,10 +37,21 @@ class Foresight {
                      std::move(would), std::move(notes)});
   }
 
+  // As Drive follows what is asked.
+  bool stops(const std::string& name) const {
+    const Deed& deed = after_.deeds.back();
+    const StepState& step = before_.step(name);
+    if (!at_work(step)) return false;
+    if (deed.action == "cancel") return true;
+    if (deed.action == "skip" || deed.action == "retry") return deed.step == name;
+    const bool meant = deed.action == "go-back" || (deed.action == "decline" && deed.step == name);
+    return meant && !step.intent_open && !step.undo_wanted;
+  }
+
   void tell_stopped() {
-    if (!after_.cancelled || before_.cancelled) return;
+    if (after_.deeds.size() <= before_.deeds.size()) return;
     for (const plan::StepNode& node : plan().steps) {
-      if (at_work(before_.step(node.name))) add(node.name, "be stopped");
+      if (stops(node.name)) add(node.name, "be stopped");
     }
   }
 

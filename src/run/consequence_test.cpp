@@ -34,7 +34,8 @@ class ConsequenceTest : public testing::Test {
     if (!step.empty()) request.subject = subject_of(before, step);
     const auto asked =
         written(request, engine.people.at("alice"), engine.clock.wall(), engine.random);
-    const auto verdict = judge(before, asked, [](const std::string&) { return false; });
+    const auto verdict =
+        judge(before, asked, engine.clock.wall(), [](const std::string&) { return false; });
     EXPECT_TRUE(verdict.accepted()) << verdict.why;
     RunState after = before;
     auto event = event::request_taken(asked, verdict);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "journal/heartbeat.h"
 #include "journal/requests.h"
 #include "plan/schedule.h"
@@ -18,10 +16,6 @@ constexpr std::size_t requests_at_once = 100;
 
 plan::Times urgency(const EngineSetup& setup, const plan::Plan& plan, const plan::Graph& graph) {
   return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Pace::usual));
-}
-
-bool gives_inputs(const Verdict& verdict) {
-  return verdict.accepted() && !verdict.request.inputs.is_null();
 }
 
 }  // namespace
@@ -185,11 +179,12 @@ Result<void> Drive::read_requests(const Operation& op) {
   TRY(const auto asked,
       journal::requests_from(op, *setup_.repository, journal_.run(), first, requests_at_once));
   for (const journal::Request& request : asked) {
-    taken_.push_back(ledger_.take(request, [this](const std::string& step) { return runs(step); }));
+    auto taken = ledger_.take(op, request, [this](const std::string& step) { return runs(step); });
+    if (!taken) break;  // the next look tries again
+    taken_.push_back(*std::move(taken));
   }
   if (taken_.empty()) return {};
   TRY_DO(ledger_.settle(op));  // when it cannot, the next look does
-  if (std::ranges::any_of(taken_, gives_inputs)) TRY_DO(ledger_.reveal_inputs());
   for (const Verdict& verdict : taken_) {
     setup_.around.observer->asked(verdict.request.by, verdict.request.action, verdict.request.step,
                                   verdict.why);

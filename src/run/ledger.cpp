@@ -1,11 +1,27 @@
 #include "run/ledger.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "run/events.h"
 #include "run/sealed_values.h"
+#include "schema/json.h"
 
 namespace lifeboat::run {
+namespace {
+
+Value inputs_of(const journal::Request& asked) {
+  const auto words = parse_json(asked.text);
+  return words && words->is(Value::Type::map) ? words->at("inputs") : Value();
+}
+
+// Trying again may help.
+bool passes(const Error& error) {
+  return error.kind == Error::Kind::unavailable || error.kind == Error::Kind::cancelled;
+}
+
+}  // namespace
 
 plan::Scope first_scope(const Pins& pins, WallTime begun) {
   plan::Scope scope;
@@ -75,7 +91,7 @@ void Ledger::write(journal::Event event) {
   const std::string step = event.facts.text("step");
   if (event.kind == "step.undone") outputs_.erase(step);
   // What is of no step, or is asked by a person, may be about all of them.
-  if (step.empty() || event.kind == "request.taken") {
+  if (step.empty() || event.kind == "request.taken" || state_.going_back) {
     all_changed_ = true;
   } else {
     changed_.insert(step);
@@ -142,12 +158,38 @@ std::uint64_t Ledger::requests_read() const {
   return state_.requests;
 }
 
-Verdict Ledger::take(const journal::Request& asked,
-                     const std::function<bool(const std::string& step)>& running) {
+Result<Verdict> Ledger::take(const Operation& op, const journal::Request& asked,
+                             const std::function<bool(const std::string& step)>& running) {
+  const auto inputs = from_handles(
+      inputs_of(asked), [&](const std::string& handle) { return journal_.get_secret(op, handle); });
+  if (!inputs && passes(inputs.error())) return fail(inputs.error());
+  if (inputs) each_secret(*inputs, [this](const Secret& secret) { launcher_.mask(secret); });
   MutexLock lock(mutex_);
-  Verdict verdict = judge(state_, asked, running);
+  Verdict verdict = judge(state_, asked, clock_.wall(), running);
+  if (!inputs && verdict.accepted()) {
+    verdict.why = "its inputs cannot be read: " + inputs.error().what;
+  }
   write(event::request_taken(asked, verdict));
+  if (verdict.accepted() && inputs && inputs->is(Value::Type::map)) {
+    for (const auto& [name, value] : inputs->map()) inputs_.set(name, value);
+  }
   return verdict;
+}
+
+Result<void> Ledger::announce(const plan::StepNode& step, std::uint64_t generation) {
+  {
+    MutexLock lock(mutex_);
+    const StepState& known = state_.step(step.name);
+    if (!approved(step, known, clock_.wall())) {
+      return fail(Error::Kind::denied,
+                  fmt::format("{}: it is not approved any more, and nothing {}was changed",
+                              step.name, known.intent_open ? "more " : ""),
+                  fmt::format("`lifeboat runs retry {} {}` asks again", pins_.run, step.name),
+                  Error::Code::needs_person);
+    }
+    write(event::intent(step.name, generation));
+  }
+  return settle(operation());
 }
 
 Result<Value> Ledger::before(const std::string& step) const {

@@ -1,4 +1,4 @@
-// run/ledger.h - What a running engine knows: the state of its run, written before it is believed.
+// run/ledger.h - What a running engine knows: the state of its run, in step with its journal.
 //
 // Every change of the state is an event, believed in the order of the journal: none can become
 // durable before those that it follows from. record() answers when it is durable (an intent, a kept
@@ -56,12 +56,15 @@ class Ledger {
   plan::Scope scope(const plan::StepNode& step) const;
   const Pins& pins() const { return pins_; }
 
-  // Judges what a person asks, and writes words and verdict; the state follows it. Nothing may be
-  // done about it before settle().  `running` is called under the lock of the ledger.
-  Verdict take(const journal::Request& asked,
-               const std::function<bool(const std::string& step)>& running);
-  // The secrets of inputs that a person gave.  Errors: those of the vault.
-  Result<void> reveal_inputs();
+  // Judges what a person asks, and writes words and verdict; the state follows it, and steps are
+  // given the inputs that it gives. Nobody is to be told before settle().
+  // `running` is called under the lock of the ledger.
+  // Errors: unavailable, cancelled (of the vault); nothing was written then.
+  Result<Verdict> take(const Operation& op, const journal::Request& asked,
+                       const std::function<bool(const std::string& step)>& running);
+  // Announces the change of a step that is approved still, durable when it answers: of this and a
+  // person's decline the one is before the other.  Errors: as record(); denied.
+  Result<void> announce(const plan::StepNode& step, std::uint64_t generation);
   // What the first observe of a step saw, revealed: for undo.
   Result<Value> before(const std::string& step) const;
 
@@ -79,6 +82,7 @@ class Ledger {
  private:
   Operation operation() const { return {&clock_}; }
   void write(journal::Event event) REQUIRES(mutex_);
+  Result<void> reveal_inputs();
   plan::Scope scope_without_outputs() const REQUIRES(mutex_);
   plan::Verification masked(plan::Verification proof) const;
   void taint_known(Value& value) const;

@@ -116,6 +116,35 @@ TEST(Midway, AnApprovalAgesFromWhenItWasGiven) {
   const auto waits = engine.resume();
   ASSERT_TRUE(waits->halted) << "it was good for an hour";
   EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
+  EXPECT_THAT(waits->state.deeds.back().why, HasSubstr("by the clock there, and holds for"));
+}
+
+// Also when the change had been announced with the old yes, and failed.
+TEST(Midway, AnApprovalOfAChangeThatFailedIsNoneOfOtherInputs) {
+  FakeEngine engine(6);
+  engine.hire("alice");
+  auto plan = gated();
+  plan.steps.back().config.set("value", "at ${inputs.host}");
+  plan.inputs = {{"host", shape::string(), "", Value(), false}};
+  auto pins = engine.pins(plan);
+  pins.inputs.set("host", "old");
+  engine.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "apply") return {};
+    return fail(Error::Kind::denied, "no such host");
+  });
+  ASSERT_TRUE(engine.begin(engine.op(), pins)->halted);
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  ASSERT_FALSE(engine.resume()->state.recovered());
+  engine.world.set_hook("dns", {});
+  auto other = request("retry", "dns", "alice");
+  other.inputs.set("host", "new");
+  ASSERT_TRUE(engine.ask(other));
+  const auto waits = engine.resume();
+  ASSERT_TRUE(waits->halted) << "the old yes opened the gate";
+  EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  EXPECT_TRUE(engine.resume()->state.recovered());
+  EXPECT_EQ(engine.world.effect("dns").value, "at new");
 }
 
 // A driver that falls silent in the middle of an undo may still be at it.

@@ -26,8 +26,14 @@ bool one_of(const Words& words, const std::string& word) {
 
 using Running = std::function<bool(const std::string& step)>;
 
+std::string expired_text(const plan::ApprovalRule& rule, const Verdict& verdict, WallTime now) {
+  if (now.ns - verdict.given.ns <= rule.expires.count()) return "";
+  return fmt::format("it was given at {}, by the clock there, and holds for {}: it is {} here",
+                     rfc3339(verdict.given), human_duration(rule.expires), rfc3339(now));
+}
+
 std::string judge_gate(const RunState& state, const plan::StepNode& node, const Verdict& verdict,
-                       const Running& running) {
+                       WallTime now, const Running& running) {
   const StepState& step = state.step(node.name);
   if (!node.approve) return "the step asks for no approval";
   if (!verdict.is_signed) return "an approval has to be signed with the key of an operator";
@@ -41,11 +47,13 @@ std::string judge_gate(const RunState& state, const plan::StepNode& node, const 
   if (verdict.request.subject != subject_of(state, node.name)) {
     return "plan, inputs or recovery point are not those that it was given for";
   }
-  return step.phase == plan::StepPhase::done ? "the step is done" : "";
+  if (step.phase == plan::StepPhase::done) return "the step is done";
+  return verdict.request.action == "approve" ? expired_text(*node.approve, verdict, now) : "";
 }
 
 // Other values may not make untrue what was done with the ones before.
-std::string judge_inputs(const RunState& state, const Value& inputs, const std::string& retried) {
+std::string judge_inputs(const RunState& state, const Value& inputs, const std::string& retried,
+                         const Running& running) {
   if (inputs.is_null()) return "";
   if (!inputs.is(Value::Type::map)) return "its inputs are no map";
   for (const auto& [name, value] : inputs.map()) {
@@ -54,9 +62,14 @@ std::string judge_inputs(const RunState& state, const Value& inputs, const std::
       return fmt::format("the plan has no input '{}'", printable(name));
     }
     for (const plan::StepNode& node : state.pins.plan.steps) {
-      const bool stands = state.step(node.name).phase == plan::StepPhase::done;
+      const bool stands =
+          state.step(node.name).phase == plan::StepPhase::done || running(node.name);
       if (!stands || node.name == retried || !plan::refers_to_input(node.config, name)) continue;
-      return fmt::format("{} is done and was given the input '{}': undo it first", node.name, name);
+      return running(node.name)
+                 ? fmt::format("{} is at work with the input '{}': wait, or stop it", node.name,
+                               name)
+                 : fmt::format("{} is done and was given the input '{}': undo it first", node.name,
+                               name);
     }
   }
   return "";
@@ -78,7 +91,8 @@ std::string judge_undo(const RunState& state, const plan::StepNode& node, const 
   return "";
 }
 
-std::string judge_step(const RunState& state, const Verdict& verdict, const Running& running) {
+std::string judge_step(const RunState& state, const Verdict& verdict, WallTime now,
+                       const Running& running) {
   const Request& request = verdict.request;
   const plan::StepNode* node = state.pins.plan.find(request.step);
   if (node == nullptr) return fmt::format("the plan has no step '{}'", printable(request.step));
@@ -86,11 +100,11 @@ std::string judge_step(const RunState& state, const Verdict& verdict, const Runn
   const bool forward = request.action == "retry" || request.action == "skip";
   if (state.going_back && forward) return "the run is sent back: all of it is undone";
   if (request.action == "approve" || request.action == "decline") {
-    return judge_gate(state, *node, verdict, running);
+    return judge_gate(state, *node, verdict, now, running);
   }
   if (request.action == "undo") return judge_undo(state, *node, running);
   if (phase == plan::StepPhase::done) return "the step is done";
-  if (request.action == "retry") return judge_inputs(state, request.inputs, node->name);
+  if (request.action == "retry") return judge_inputs(state, request.inputs, node->name, running);
   return "";  // skip
 }
 
@@ -120,7 +134,8 @@ std::string judge_author(const RunState& state, const journal::Request& asked, V
                : "this platform has operators: a request has to be signed with the key of one";
 }
 
-std::string judge_words(const RunState& state, const Verdict& verdict, const Running& running) {
+std::string judge_words(const RunState& state, const Verdict& verdict, WallTime now,
+                        const Running& running) {
   const Request& request = verdict.request;
   if (request.run != state.pins.run) return "it was written for another run";
   const bool of_step = one_of(of_steps, request.action);
@@ -132,7 +147,7 @@ std::string judge_words(const RunState& state, const Verdict& verdict, const Run
     return "the same request was taken before";
   }
   if (one_of(with_reason, request.action) && request.reason.empty()) return "it gives no reason";
-  return of_step ? judge_step(state, verdict, running) : judge_run(state, request);
+  return of_step ? judge_step(state, verdict, now, running) : judge_run(state, request);
 }
 
 // Those whose approval counts now, without repetitions, with the time that it was given.
@@ -213,7 +228,8 @@ journal::Request written(const Request& request, const std::optional<crypt::Sign
   return made;
 }
 
-Verdict judge(const RunState& state, const journal::Request& asked, const Running& running) {
+Verdict judge(const RunState& state, const journal::Request& asked, WallTime now,
+              const Running& running) {
   Verdict verdict;
   const auto words = parse_json(asked.text);
   if (!words || !words->is(Value::Type::map)) {
@@ -225,8 +241,9 @@ Verdict judge(const RunState& state, const journal::Request& asked, const Runnin
                      words->text("reason"), words->at("inputs"),   words->text("by"),
                      words->text("subject")};
   verdict.nonce = words->text("nonce");
+  verdict.given = WallTime{std::min(words->integer("time", now.ns), now.ns)};
   verdict.why = judge_author(state, asked, verdict);
-  if (verdict.accepted()) verdict.why = judge_words(state, verdict, running);
+  if (verdict.accepted()) verdict.why = judge_words(state, verdict, now, running);
   return verdict;
 }
 

@@ -53,12 +53,13 @@ journal::Request written(const Request& request, const std::optional<crypt::Sign
 struct Verdict {
   Request request;  // `by` is who signed it, where it is signed by an operator
   std::string nonce;
+  WallTime given;  // by the clock of the one who asked; `now` when that is ahead
   bool is_signed = false;
   std::string why;  // not accepted: the reason, for the one who asked; "" = accepted
   bool accepted() const { return why.empty(); }
 };
 // `running`: whether that step is at work now.
-Verdict judge(const RunState& state, const journal::Request& asked,
+Verdict judge(const RunState& state, const journal::Request& asked, WallTime now,
               const std::function<bool(const std::string& step)>& running);
 
 // Whether the gate of a step is open: enough of the right people, none too long ago.

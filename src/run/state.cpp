@@ -80,7 +80,7 @@ void on_observed(StepState& step, const Event& event) {
 }
 
 void on_intent(StepState& step, const Event& event) {
-  if (!step.intent_open) {
+  if (!step.intent_open || step.begun_by.empty()) {
     step.intent_since = event.time;
     step.begun_by = step.approvals;
   }
@@ -115,7 +115,7 @@ void on_undo_failed(StepState& step, const Event& event) {
 
 void on_done(StepState& step, const Event& event) {
   finish(step, plan::StepPhase::done, event);
-  step.intent_open = step.doubtful = false;
+  step.intent_open = step.undo_open = step.doubtful = false;
   step.checks = checks_from(event.facts.at("checks"));
   step.outputs = event.facts.at("outputs");
   step.losses = texts(event.facts.at("losses"));
@@ -125,8 +125,9 @@ void on_done(StepState& step, const Event& event) {
 }
 
 void on_failed(StepState& step, const Event& event) {
+  const bool declined = step.phase == plan::StepPhase::failed;  // while it was at work
   finish(step, plan::StepPhase::failed, event);
-  step.error = event::error_from(event.facts.at("error"));
+  if (!declined) step.error = event::error_from(event.facts.at("error"));
   step.checks = checks_from(event.facts.at("checks"));
 }
 
@@ -209,7 +210,9 @@ void clear_doubt(RunState& state) {
 
 void forget_approvals(std::map<std::string, StepState>& steps) {
   for (auto& [name, step] : steps) {
-    if (step.phase != plan::StepPhase::done) step.approvals.clear();
+    if (step.phase == plan::StepPhase::done) continue;
+    step.approvals.clear();
+    step.begun_by.clear();
   }
 }
 

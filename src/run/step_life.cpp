@@ -126,11 +126,9 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
   }
   TRY_DO(hold_guards(op));
   TRY_DO(op.proceed());
-  TRY_DO(still_approved());
-  TRY_DO(context_.journaled(ledger_.record({event::intent(node_.name, context_.generation())})));
-  // A stop, a decline or a lost lease may have come while the intent was written.
+  TRY_DO(announce());
+  // A stop or a lost lease may have come while the intent was written.
   TRY_DO(op.proceed());
-  TRY_DO(still_approved());
   context_.enter("apply");
   TRY_DO(step.apply(op));
   ledger_.note(event::applied(node_.name, context_.generation()));
@@ -138,12 +136,10 @@ Result<void> StepLife::bring_about(const Operation& op, plan::Step& step) {
 }
 
 // Looking took its time: somebody may have declined meanwhile, or the last approval expired.
-Result<void> StepLife::still_approved() const {
-  if (!node_.approve || approved(node_, ledger_.step(node_.name), around_.clock->wall())) return {};
-  return fail(Error::Kind::denied,
-              fmt::format("{}: it is not approved any more, and nothing was changed", node_.name),
-              fmt::format("`lifeboat runs retry {} {}` asks again", context_.run(), node_.name),
-              Error::Code::needs_person);
+Result<void> StepLife::announce() {
+  auto announced = ledger_.announce(node_, context_.generation());
+  const bool refused = !announced && announced.error().code == Error::Code::needs_person;
+  return refused ? announced : context_.journaled(std::move(announced));
 }
 
 Result<void> StepLife::refuse_doubt(const std::string& summary) const {

@@ -39,7 +39,7 @@ class StepLife {
 
  private:
   Result<std::string> bring_back(const Operation& op);
-  Result<void> still_approved() const;
+  Result<void> announce();
   Result<void> refuse_doubt(const std::string& summary) const;
   Result<void> hold_guards(const Operation& op);
   void begin_attempt();

@@ -41,9 +41,10 @@ void Vigil::watch(const std::stop_token& stop) {
     const auto due = clock.boot() + setup_.heartbeat_period;
     // One that slept past the last moment still tries: nobody may have noticed.
     const auto left = std::max(last_moment() - clock.boot(), setup_.heartbeat_period / share);
+    const auto began = clock.boot();  // others may see it from then on, however long it takes
     const auto beaten = heart.beat(op.within(left));
-    if (lost_the_lease(op) || too_long_silent(beaten)) return;
-    while (!stop.stop_requested() && clock.boot() < due) {
+    if (lost_the_lease(op) || too_long_silent(beaten, began)) return;
+    do {  // once at least, be the store ever so slow
       // A look that fails is made up for by the next one; that the journal cannot be written is for
       // the vigil itself to find out.
       const auto read = duties_.read(op.within(setup_.heartbeat_period / share));
@@ -52,7 +53,7 @@ void Vigil::watch(const std::stop_token& stop) {
       }
       const auto rest = std::max<std::chrono::nanoseconds>(due - clock.boot(), {});
       if (!op.pause(std::min(look_every, rest))) break;
-    }
+    } while (!stop.stop_requested() && clock.boot() < due);
   }
   const auto stopped = heart.stop(Operation{&clock});
   static_cast<void>(stopped);  // nothing but liveness hangs on it
@@ -74,10 +75,10 @@ bool Vigil::lost_the_lease(const Operation& op) {
   return true;
 }
 
-bool Vigil::too_long_silent(const Result<void>& beaten) {
+bool Vigil::too_long_silent(const Result<void>& beaten, std::chrono::nanoseconds began) {
   const auto now = setup_.around.clock->boot();
   if (beaten) {
-    confirmed_ = now;
+    confirmed_ = began;
     renew();
     return false;
   }

@@ -35,12 +35,12 @@ class Vigil {
   void renew();
   std::chrono::nanoseconds last_moment() const;  // until which a heartbeat has to be left
   bool lost_the_lease(const Operation& op);
-  bool too_long_silent(const Result<void>& beaten);
+  bool too_long_silent(const Result<void>& beaten, std::chrono::nanoseconds began);
 
   const EngineSetup& setup_;
   journal::Journal& journal_;
   const Duties duties_;
-  std::chrono::nanoseconds confirmed_{};  // when the last heartbeat was left, by the boot clock
+  std::chrono::nanoseconds confirmed_{};  // when the last heartbeat was begun, by the boot clock
   std::jthread thread_;
 };
 

@@ -9,11 +9,15 @@
 namespace lifeboat::run {
 namespace {
 
-// Once it is `black`, each call takes all the time that it is given.
+// At least the look for the lease comes between.
+constexpr int calls_since_the_beat = 1;
+
+// Each call takes `delay`; once it is `black`, all the time that it is given.
 class BlackHole final : public store::Store {
  public:
   explicit BlackHole(store::Store& behind) : behind_(behind) {}
   std::atomic<bool> black = false;
+  std::chrono::nanoseconds delay{};
 
   Result<store::Put> put(const Operation& op, const std::string& name, ByteView bytes) override {
     TRY_DO(swallow(op));
@@ -40,7 +44,7 @@ class BlackHole final : public store::Store {
 
  private:
   Result<void> swallow(const Operation& op) const {
-    if (!black) return {};
+    if (!black) return op.pause(delay);
     TRY_DO(op.pause(std::min<std::chrono::nanoseconds>(op.remaining(), std::chrono::hours(1))));
     TRY_DO(op.proceed());
     return fail(Error::Kind::unavailable, "nothing comes back");
@@ -48,10 +52,12 @@ class BlackHole final : public store::Store {
   store::Store& behind_;
 };
 
-TEST(Vigil, H4ADriverWhoseStoreHangsStopsBeforeOthersTakeItForDead) {
+// `slow`: what each call takes before the store hangs.
+void stops_in_time(std::chrono::nanoseconds slow) {
   FakeEngine engine(1);
   engine.heartbeat_period = std::chrono::seconds(5);
   BlackHole store(engine.store);
+  store.delay = slow;
   journal::FakeRepository repository(
       store, repo::Environment{&engine.clock, &engine.random, "host", {}, {}, 1, 1u << 20});
   const auto setup = engine.setup(repository);
@@ -62,7 +68,8 @@ TEST(Vigil, H4ADriverWhoseStoreHangsStopsBeforeOthersTakeItForDead) {
   std::latch halted(1);
   std::chrono::nanoseconds last_seen{}, stopped_at{};
   const auto read = [&](const Operation& op) -> Result<void> {
-    if (!store.black.exchange(true)) last_seen = engine.clock.boot();
+    // Others saw the heartbeat when its first call had come through.
+    if (!store.black.exchange(true)) last_seen = engine.clock.boot() - slow * calls_since_the_beat;
     TRY_DO(store.size(op, "requests"));
     return {};
   };
@@ -76,6 +83,11 @@ TEST(Vigil, H4ADriverWhoseStoreHangsStopsBeforeOthersTakeItForDead) {
     halted.wait();
   }
   EXPECT_LT(stopped_at - last_seen, engine.heartbeat_period * 3);
+}
+
+TEST(Vigil, H4ADriverWhoseStoreHangsStopsBeforeOthersTakeItForDead) {
+  stops_in_time({});
+  stops_in_time(std::chrono::seconds(2));
 }
 
 }  // namespace

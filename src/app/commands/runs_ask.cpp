@@ -61,8 +61,12 @@ struct Given {
   std::vector<std::string> inputs, input_files;
 };
 
+run::Verdict judged(const run::RunState& state, const journal::Request& request, WallTime now) {
+  return run::judge(state, request, now, [](const std::string&) { return false; });
+}
+
 void take(run::RunState& state, const journal::Request& request, WallTime now) {
-  const auto verdict = run::judge(state, request, [](const std::string&) { return false; });
+  const auto verdict = judged(state, request, now);
   journal::Event event = run::event::request_taken(request, verdict);
   event.time = now;
   run::fold(state, event);
@@ -78,7 +82,8 @@ Result<run::RunState> with_pending(const Operation& op, repo::Repository& reposi
   return state;
 }
 
-// Other inputs, typed as the plan declares them; secrets go to the vault of the run.
+// Other inputs, typed as the plan declares them; secrets go to the vault of the run, if it is
+// meant.
 Result<Value> other_inputs(const Operation& op, repo::Repository& repository,
                            const run::RunState& state, const Given& given) {
   if (given.inputs.empty() && given.input_files.empty()) return Value();
@@ -89,7 +94,7 @@ Result<Value> other_inputs(const Operation& op, repo::Repository& repository,
   TRY(const Value bound, plan::bind_inputs(asked, words));
   journal::Vault vault(repository, state.pins.run, [](const std::string&) {});
   return run::to_handles(bound, "inputs", [&](const std::string& name, const Secret& value) {
-    return vault.put(op, name, value);
+    return given.dry_run ? Result<std::string>("vault/") : vault.put(op, name, value);
   });
 }
 
@@ -167,12 +172,10 @@ Result<int> ask(const Operation& op, Program& program, const Asking& asking, con
   if (state.recovered()) return not_taken("the run is done");
   run::Request request{name, asking.action,         given.step, given.reason,
                        {},   user_at_host(program), ""};
-  if (!given.dry_run) {
-    TRY(request.inputs, other_inputs(op, repository, state, given));
-  }
+  TRY(request.inputs, other_inputs(op, repository, state, given));
   if (asking.of_step) request.subject = run::subject_of(state, given.step);
   const auto written = run::written(request, key, program.clock().wall(), program.random());
-  const auto verdict = run::judge(state, written, [](const std::string&) { return false; });
+  const auto verdict = judged(state, written, program.clock().wall());
   if (!verdict.accepted()) return not_taken(printable(verdict.why));
   if (given.dry_run) return tell_consequences(program, state, written);
   TRY(const std::uint64_t number, journal::put_request(op, repository, name, written));
