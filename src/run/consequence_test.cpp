@@ -30,10 +30,11 @@ class ConsequenceTest : public testing::Test {
   // "STEP: WOULD" of each step that is concerned.
   std::vector<std::string> of(const std::string& action, const std::string& step = "") {
     const RunState before = state();
-    Request request{"run-1", action, step, "because", {}, "alice", ""};
-    if (!step.empty()) request.subject = subject_of(before, step);
+    Request wanted = request(action, step, "alice");
+    wanted.run = "run-1";
+    if (!step.empty()) wanted.subject = subject_of(before, step);
     const auto asked =
-        written(request, engine.people.at("alice"), engine.clock.wall(), engine.random);
+        written(wanted, engine.people.at("alice"), engine.clock.wall(), engine.random);
     const auto verdict =
         judge(before, asked, engine.clock.wall(), [](const std::string&) { return false; });
     EXPECT_TRUE(verdict.accepted()) << verdict.why;
@@ -75,7 +76,7 @@ TEST_F(ConsequenceTest, WhatNeedsASkippedStepIsLeftOutToo) {
 TEST_F(ConsequenceTest, AreWhatTheRunThenDoes) {
   ASSERT_TRUE(engine.begin(small_plan())->halted);
   std::vector<std::string> foreseen = of("go-back");
-  ASSERT_TRUE(engine.ask({"", "go-back", "", "because", {}, "alice", ""}));
+  ASSERT_TRUE(engine.ask(request("go-back", "", "alice")));
   ASSERT_TRUE(engine.resume());
   std::vector<std::string> done;
   for (const std::string& step : engine.world.removed()) done.push_back(step + ": be undone");

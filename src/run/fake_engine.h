@@ -29,6 +29,16 @@ inline plan::Plan shop() {
                   effect_node("dns", effect_config("shop.example", 3))});
 }
 
+// What a person asks of the run, with a reason.
+inline Request request(const std::string& action, const std::string& step, const std::string& by) {
+  Request made;
+  made.action = action;
+  made.step = step;
+  made.by = by;
+  made.reason = "because";
+  return made;
+}
+
 class FakeEngine {
  public:
   explicit FakeEngine(std::uint64_t seed,

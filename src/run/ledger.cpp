@@ -16,6 +16,13 @@ Value inputs_of(const journal::Request& asked) {
   return words && words->is(Value::Type::map) ? words->at("inputs") : Value();
 }
 
+// With its secrets, which are masked from then on.  Errors: as from_handles().
+Result<Value> revealed(const Value& sealed, const GetSecret& get, Launcher& launcher) {
+  TRY(auto value, from_handles(sealed, get));
+  each_secret(value, [&](const Secret& secret) { launcher.mask(secret); });
+  return value;
+}
+
 // Trying again may help.
 bool passes(const Error& error) {
   return error.kind == Error::Kind::unavailable || error.kind == Error::Kind::cancelled;
@@ -53,8 +60,7 @@ Ledger::Ledger(journal::Journal& journal, Launcher& launcher, const Clock& clock
 Result<void> Ledger::reveal_inputs() {
   const Operation op = operation();
   const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
-  TRY(auto inputs, from_handles(state().pins.inputs, get));
-  each_secret(inputs, [this](const Secret& secret) { launcher_.mask(secret); });
+  TRY(auto inputs, revealed(state().pins.inputs, get, launcher_));
   MutexLock lock(mutex_);
   inputs_ = std::move(inputs);
   return {};
@@ -64,18 +70,15 @@ Result<void> Ledger::reveal() {
   TRY_DO(reveal_inputs());
   const Operation op = operation();
   const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
-  const auto mask = [this](const Secret& secret) { launcher_.mask(secret); };
-  TRY(auto sources, from_handles(pins_.sources, get));
-  each_secret(sources, mask);
+  TRY(auto sources, revealed(pins_.sources, get, launcher_));
   std::map<std::string, Value> outputs;
   for (const auto& [name, step] : state().steps) {
     for (const auto& [secret, handle] : step.kept) {
       TRY(const Secret value, get(handle));
-      mask(value);
+      launcher_.mask(value);
     }
     if (step.phase != plan::StepPhase::done) continue;
-    TRY(outputs[name], from_handles(step.outputs, get));
-    each_secret(outputs[name], mask);
+    TRY(outputs[name], revealed(step.outputs, get, launcher_));
   }
   MutexLock lock(mutex_);
   sources_ = std::move(sources);
@@ -160,10 +163,9 @@ std::uint64_t Ledger::requests_read() const {
 
 Result<Verdict> Ledger::take(const Operation& op, const journal::Request& asked,
                              const std::function<bool(const std::string& step)>& running) {
-  const auto inputs = from_handles(
-      inputs_of(asked), [&](const std::string& handle) { return journal_.get_secret(op, handle); });
+  const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
+  const auto inputs = revealed(inputs_of(asked), get, launcher_);
   if (!inputs && passes(inputs.error())) return fail(inputs.error());
-  if (inputs) each_secret(*inputs, [this](const Secret& secret) { launcher_.mask(secret); });
   MutexLock lock(mutex_);
   Verdict verdict = judge(state_, asked, clock_.wall(), running);
   if (!inputs && verdict.accepted()) {

@@ -11,15 +11,6 @@ namespace {
 
 using testing::HasSubstr;
 
-Request request(const std::string& action, const std::string& step, const std::string& by) {
-  Request made;
-  made.action = action;
-  made.step = step;
-  made.by = by;
-  made.reason = "because";
-  return made;
-}
-
 // Asks when the step is first looked at; what it then does is for the driver to judge.
 void ask_at_observe(FakeEngine& engine, const std::string& step,
                     const std::function<void()>& asking) {
@@ -77,27 +68,25 @@ TEST(Midway, AStepThatIsDeclinedWhileItLooksChangesNothing) {
   EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
 }
 
-TEST(Midway, AnApprovalIsNoneOfOtherInputs) {
-  FakeEngine engine(3);
+// `plan` has one input, `host`, and alice to approve.  The gate holds: it is `halted`.
+void begin_with_host(FakeEngine& engine, plan::Plan plan) {
   engine.hire("alice");
-  auto plan = gated({effect_node("db", effect_config("at ${inputs.host}"))});
   plan.inputs = {{"host", shape::string(), "", Value(), false}};
   auto pins = engine.pins(plan);
   pins.inputs.set("host", "old");
-  engine.world.set_hook("db", [](const Operation&, const std::string& verb) -> Result<void> {
-    if (verb != "apply") return {};
+  ASSERT_TRUE(engine.begin(engine.op(), pins)->halted);
+}
+
+void refuse(FakeEngine& engine, const std::string& step, const std::string& verb) {
+  engine.world.set_hook(step, [verb](const Operation&, const std::string& now) -> Result<void> {
+    if (now != verb) return {};
     return fail(Error::Kind::denied, "no such host");
   });
-  engine.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
-    if (verb != "observe") return {};
-    return fail(Error::Kind::denied, "not yet");
-  });
-  ASSERT_TRUE(engine.begin(engine.op(), pins)->halted);
-  ASSERT_TRUE(engine.approve("dns", "alice"));
-  ASSERT_FALSE(engine.resume()->state.recovered());
-  engine.world.set_hook("db", {});
-  engine.world.set_hook("dns", {});
-  auto other = request("retry", "db", "alice");
+}
+
+// Other inputs for `step`; the yes of before opens no gate, another one does.
+void other_host_needs_another_yes(FakeEngine& engine, const std::string& step) {
+  auto other = request("retry", step, "alice");
   other.inputs.set("host", "new");
   ASSERT_TRUE(engine.ask(other));
   const auto waits = engine.resume();
@@ -105,6 +94,18 @@ TEST(Midway, AnApprovalIsNoneOfOtherInputs) {
   EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
   ASSERT_TRUE(engine.approve("dns", "alice"));
   EXPECT_TRUE(engine.resume()->state.recovered());
+}
+
+TEST(Midway, AnApprovalIsNoneOfOtherInputs) {
+  FakeEngine engine(3);
+  refuse(engine, "db", "apply");
+  refuse(engine, "dns", "observe");
+  begin_with_host(engine, gated({effect_node("db", effect_config("at ${inputs.host}"))}));
+  ASSERT_TRUE(engine.approve("dns", "alice"));
+  ASSERT_FALSE(engine.resume()->state.recovered());
+  engine.world.set_hook("db", {});
+  engine.world.set_hook("dns", {});
+  other_host_needs_another_yes(engine, "db");
 }
 
 TEST(Midway, AnApprovalAgesFromWhenItWasGiven) {
@@ -122,28 +123,14 @@ TEST(Midway, AnApprovalAgesFromWhenItWasGiven) {
 // Also when the change had been announced with the old yes, and failed.
 TEST(Midway, AnApprovalOfAChangeThatFailedIsNoneOfOtherInputs) {
   FakeEngine engine(6);
-  engine.hire("alice");
+  refuse(engine, "dns", "apply");
   auto plan = gated();
   plan.steps.back().config.set("value", "at ${inputs.host}");
-  plan.inputs = {{"host", shape::string(), "", Value(), false}};
-  auto pins = engine.pins(plan);
-  pins.inputs.set("host", "old");
-  engine.world.set_hook("dns", [](const Operation&, const std::string& verb) -> Result<void> {
-    if (verb != "apply") return {};
-    return fail(Error::Kind::denied, "no such host");
-  });
-  ASSERT_TRUE(engine.begin(engine.op(), pins)->halted);
+  begin_with_host(engine, plan);
   ASSERT_TRUE(engine.approve("dns", "alice"));
   ASSERT_FALSE(engine.resume()->state.recovered());
   engine.world.set_hook("dns", {});
-  auto other = request("retry", "dns", "alice");
-  other.inputs.set("host", "new");
-  ASSERT_TRUE(engine.ask(other));
-  const auto waits = engine.resume();
-  ASSERT_TRUE(waits->halted) << "the old yes opened the gate";
-  EXPECT_THAT(waits->halted->what, HasSubstr("dns awaits"));
-  ASSERT_TRUE(engine.approve("dns", "alice"));
-  EXPECT_TRUE(engine.resume()->state.recovered());
+  other_host_needs_another_yes(engine, "dns");
   EXPECT_EQ(engine.world.effect("dns").value, "at new");
 }
 

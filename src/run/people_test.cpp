@@ -29,15 +29,6 @@ plan::Plan gated_plan(std::vector<std::string> by = {}, int count = 1) {
                   gated(effect_node("dns", effect_config("y"), {"net"}), std::move(by), count)});
 }
 
-Request request(const std::string& action, const std::string& step, const std::string& by) {
-  Request made;
-  made.action = action;
-  made.step = step;
-  made.by = by;
-  made.reason = "because";
-  return made;
-}
-
 plan::StepPhase phase(const Result<Outcome>& outcome, const std::string& step) {
   return outcome->state.step(step).phase;
 }

@@ -26,8 +26,12 @@ bool one_of(const Words& words, const std::string& word) {
 
 using Running = std::function<bool(const std::string& step)>;
 
+bool expired(const plan::ApprovalRule& rule, WallTime given, WallTime now) {
+  return now.ns - given.ns > rule.expires.count();
+}
+
 std::string expired_text(const plan::ApprovalRule& rule, const Verdict& verdict, WallTime now) {
-  if (now.ns - verdict.given.ns <= rule.expires.count()) return "";
+  if (!expired(rule, verdict.given, now)) return "";
   return fmt::format("it was given at {}, by the clock there, and holds for {}: it is {} here",
                      rfc3339(verdict.given), human_duration(rule.expires), rfc3339(now));
 }
@@ -156,8 +160,7 @@ std::map<std::string, WallTime> counting(const plan::ApprovalRule& rule,
   std::map<std::string, WallTime> people;
   for (const Approval& approval : approvals) {
     const bool right = rule.by.empty() || one_of(rule.by, approval.by);
-    const bool expired = now.ns - approval.given.ns > rule.expires.count();
-    if (right && !expired) people[approval.by] = approval.given;
+    if (right && !expired(rule, approval.given, now)) people[approval.by] = approval.given;
   }
   return people;
 }
