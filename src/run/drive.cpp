@@ -35,20 +35,24 @@ std::optional<Error> Drive::run(const Operation& op) {
   const std::stop_callback forward(op.stop, [this] { stop_steps(); });
   // What people asked while nobody was at work counts before anything starts.
   if (auto read = read_requests(op); !read) halt(std::move(read).error());
-  {
+  do {
     const Vigil vigil(setup_, journal_,
                       {[this](Error error) { halt(std::move(error)); },
                        [this](const Operation& looking) { return read_requests(looking); }});
-    for (;;) {
-      start_ready(op);
-      if (running_.empty() && !stays(op)) break;
-      setup_.around.observer->at_work(running_.size());
-      wait_for_news();
-    }
-  }
+    drive_on(op);
+  } while (stays(op));  // what was asked while we ended was accepted: it is done, too
   auto left = finish(op);
   journal_.on_written({});
   return left;
+}
+
+void Drive::drive_on(const Operation& op) {
+  for (;;) {
+    start_ready(op);
+    if (running_.empty() && !stays(op)) return;
+    setup_.around.observer->at_work(running_.size());
+    wait_for_news();
+  }
 }
 
 plan::RunView Drive::view() const {
@@ -138,14 +142,17 @@ void Drive::tell_who_is_awaited(const std::vector<std::size_t>& steps) {
   }
 }
 
-// Whether there is a reason to wait although nothing is at work.
+// Whether there is a reason to go on although nothing is at work. The vigil may have taken a
+// request since we looked what may start: then there is something to do again, and its news is on
+// the way.
 bool Drive::stays(const Operation& op) {
   {
     MutexLock lock(mutex_);
-    if (stopping_ || !setup_.waits_for_people) return false;
+    if (stopping_) return false;
   }
   if (setup_.heartbeat_period.count() == 0 || op.stop.stop_requested()) return false;
-  return plan::next_actions(plan_, view()).waits_for_person;
+  const plan::NextActions next = plan::next_actions(plan_, view());
+  return !next.finished || (setup_.waits_for_people && next.waits_for_person);
 }
 
 void Drive::wait_for_news() {

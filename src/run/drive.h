@@ -36,6 +36,7 @@ class Drive {
  private:
   enum class Way { forward, back };
 
+  void drive_on(const Operation& op);
   plan::RunView view() const;
   void heed(const std::string& step, plan::StepPhase phase);
   void heed(const Changes& changes);

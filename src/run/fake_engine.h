@@ -29,6 +29,11 @@ inline plan::Plan shop() {
                   effect_node("dns", effect_config("shop.example", 3))});
 }
 
+// A heartbeat period for drivers that nothing but a person or a rival is to stop. In virtual time
+// each note that the journal writes takes a second in which all other threads stand still: a
+// heartbeat of seconds would be late by that alone, at the mercy of the machine.
+constexpr auto unhurried = std::chrono::minutes(1);
+
 // What a person asks of the run, with a reason.
 inline Request request(const std::string& action, const std::string& step, const std::string& by) {
   Request made;

@@ -14,7 +14,7 @@ using testing::HasSubstr;
 // Asks when the step is first looked at; what it then does is for the driver to judge.
 void ask_at_observe(FakeEngine& engine, const std::string& step,
                     const std::function<void()>& asking) {
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   const auto asked = std::make_shared<std::atomic<bool>>(false);
   engine.world.set_hook(
       step, [&engine, asked, asking](const Operation& op, const std::string& verb) -> Result<void> {
@@ -146,7 +146,7 @@ TEST(Midway, AnUndoOfASilentDriverIsHeldBackUntilAPersonSaysThatItIsStopped) {
     if (verb == "undo") engine.reaper.kill_at(0, false);
     return {};
   });
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   engine.surely_gone = [](const journal::Driver&) { return false; };
   ASSERT_TRUE(engine.resume()->halted);
   engine.world.set_hook("net", {});

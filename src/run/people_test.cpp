@@ -16,11 +16,17 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr auto period = std::chrono::seconds(5);
-
 plan::StepNode gated(plan::StepNode node, std::vector<std::string> by = {}, int count = 1) {
   node.approve = plan::ApprovalRule{std::move(by), count, std::chrono::hours(1), "shall we?"};
   return node;
+}
+
+// Of a driver that waits virtual time flies while somebody approves: not so fast as to expire it.
+plan::Plan patient(plan::Plan plan) {
+  for (plan::StepNode& node : plan.steps) {
+    if (node.approve) node.approve->expires = std::chrono::hours(24 * 365);
+  }
+  return plan;
 }
 
 // net, then the gated dns.
@@ -76,15 +82,33 @@ TEST(Gate, H10HoldsTheStepUntilSomebodyApprovedAndTheReportSaysWho) {
 TEST(Gate, ADriverThatWaitsGoesOnWhenTheApprovalComes) {
   FakeEngine engine(2);
   engine.hire("alice");
-  engine.heartbeat_period = period;
+  engine.heartbeat_period = unhurried;
   engine.waits_for_people = true;
   Acts approver([&] { ASSERT_TRUE(engine.approve("dns", "alice")); });
   engine.observer = &approver;
-  const auto done = engine.begin(gated_plan());
+  const auto done = engine.begin(patient(gated_plan()));
   ASSERT_TRUE(done) << done.error().what;
-  EXPECT_TRUE(done->state.recovered());
+  EXPECT_TRUE(done->state.recovered()) << last_why(done);
   EXPECT_FALSE(done->state.step("dns").holds.empty());
   EXPECT_EQ(make_report(*done).awaited, done->state.step("dns").awaited);
+}
+
+TEST(Gate, AnApprovalThatComesWhileTheDriverSaysThatItWaitsIsNotMissed) {
+  for (const bool waits : {true, false}) {
+    FakeEngine engine(2);
+    engine.hire("alice");
+    engine.heartbeat_period = unhurried;
+    engine.waits_for_people = waits;
+    Acts approver([&] {
+      ASSERT_TRUE(engine.approve("dns", "alice"));
+      const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
+      while (std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
+    });
+    engine.observer = &approver;
+    const auto done = engine.begin(patient(gated_plan()));
+    ASSERT_TRUE(done) << done.error().what;
+    EXPECT_TRUE(done->state.recovered()) << last_line(make_report(*done));
+  }
 }
 
 TEST(Gate, H10TheSamePersonTwiceIsOnePerson) {
@@ -261,7 +285,7 @@ TEST(People, ASkipNeedsAReasonAndAStepThatIsNotDone) {
 
 TEST(People, APausedRunStartsNothingUntilItIsLetGoOn) {
   FakeEngine engine(11);
-  engine.heartbeat_period = period;
+  engine.heartbeat_period = unhurried;
   engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
     if (verb != "apply") return {};
     EXPECT_TRUE(engine.ask(request("pause", "", "carol@host")));
@@ -285,7 +309,7 @@ TEST(People, APausedRunStartsNothingUntilItIsLetGoOn) {
 
 TEST(People, CancelStopsWhatIsAtWorkAndEndsTheRun) {
   FakeEngine engine(12, FakeClock::Pauses::self_advancing);
-  engine.heartbeat_period = period;
+  engine.heartbeat_period = unhurried;
   engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
     if (verb != "apply") return {};
     EXPECT_TRUE(engine.ask(request("cancel", "", "carol@host")));
@@ -307,7 +331,7 @@ TEST(People, CancelStopsWhatIsAtWorkAndEndsTheRun) {
 TEST(People, H8AStepThatHangsCanBeSkippedOrTriedAgain) {
   for (const std::string action : {"skip", "retry"}) {
     FakeEngine engine(13);
-    engine.heartbeat_period = period;
+    engine.heartbeat_period = unhurried;
     std::atomic<int> hung = 0;
     engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
       if (verb != "apply" || hung++ > 0) return {};

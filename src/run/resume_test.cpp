@@ -91,7 +91,7 @@ TEST(Resume, ASecondDriverTakesOverAndTheFirstStopsBeforeItChangesAnything) {
 
 TEST(Resume, ADriverThatWaitsForALongStepNoticesThatItWasReplaced) {
   FakeEngine engine(21);
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   std::latch applying(1);
   std::atomic<int> applies = 0;
   engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
@@ -117,7 +117,7 @@ TEST(Resume, ALivingDriverIsNotReplaced) {
   engine.reaper.kill_at(12, true);
   ASSERT_TRUE(engine.begin(shop())->halted);
   engine.reaper.revive();
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   engine.surely_gone = [&](const journal::Driver& driver) {
     // The driver of before shows a sign of life each time somebody asks for it.
     const auto seen = engine.repository();
@@ -160,7 +160,7 @@ TEST(Resume, LivingChildrenOfADriverThatJustWonAreNotToldToBeKilled) {
   engine.reaper.kill_at(12, true);
   ASSERT_TRUE(engine.begin(shop())->halted);
   engine.reaper.revive();
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   bool won = false;
   engine.surely_gone = [&](const journal::Driver& driver) {
     if (won) {
@@ -188,7 +188,7 @@ TEST(Resume, ADamagedHeartbeatDoesNotStandInTheWayOfAResume) {
   engine.reaper.kill_at(12, true);
   ASSERT_TRUE(engine.begin(shop())->halted);
   engine.reaper.revive();
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   engine.surely_gone = [](const journal::Driver&) { return false; };
   const std::string damaged = "heartbeats/run-1/" + journal::number_hex(40);
   ASSERT_TRUE(engine.store.put(engine.op(), damaged, as_bytes("damaged")));

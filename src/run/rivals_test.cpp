@@ -105,7 +105,7 @@ TEST_F(RivalsTest, OneThatWasLeftUnfinishedIsOneAgainWhenSomebodyJoinedIt) {
 class BeginsAgain : public testing::Test {
  protected:
   BeginsAgain() {
-    engine_.heartbeat_period = std::chrono::seconds(5);
+    engine_.heartbeat_period = unhurried;
     engine_.surely_gone = [this](const journal::Driver& driver) {
       // Virtual time runs ahead of its beats: it shows a sign of life whenever somebody looks.
       EXPECT_TRUE(journal::Heart(*repository_, "run-1", driver).beat(engine_.op()));

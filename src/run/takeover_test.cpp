@@ -55,7 +55,7 @@ TEST(Takeover, NoTwoDriversHaveOneName) {
 
 // A driver that ends in the middle of its change, and says nothing: dead, asleep or cut off.
 void fall_silent(FakeEngine& engine, const plan::Plan& plan) {
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   engine.surely_gone = [](const journal::Driver&) { return false; };
   engine.world.set_hook("net", [&](const Operation&, const std::string& verb) -> Result<void> {
     if (verb == "apply") engine.reaper.kill_at(0, false);
@@ -168,7 +168,7 @@ TEST(Takeover, ADriverThatLetGoIsNoReasonToWait) {
 
 TEST(Takeover, H2ALivingDriverIsReplacedByOrderAndLetsGoOfWhatItDid) {
   FakeEngine engine(5);
-  engine.heartbeat_period = std::chrono::seconds(5);
+  engine.heartbeat_period = unhurried;
   engine.surely_gone = [](const journal::Driver&) { return false; };
   std::atomic<int> applying = 0, stopped = 0;
   engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
