@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "journal/heartbeat.h"
 #include "journal/requests.h"
 #include "plan/schedule.h"
@@ -13,6 +15,8 @@ namespace lifeboat::run {
 namespace {
 
 constexpr std::size_t requests_at_once = 100;
+// While nothing is at work: what changes without a word (a clock that was set back) is seen, too.
+constexpr auto look_anew_after = std::chrono::seconds(1);
 
 plan::Times urgency(const EngineSetup& setup, const plan::Plan& plan, const plan::Graph& graph) {
   return plan::tails(graph, plan::times_of(plan, setup.expectations, plan::Pace::usual));
@@ -33,14 +37,14 @@ Drive::Drive(const EngineSetup& setup, journal::Journal& journal, Ledger& ledger
 
 std::optional<Error> Drive::run(const Operation& op) {
   const std::stop_callback forward(op.stop, [this] { stop_steps(); });
-  // What people asked while nobody was at work counts before anything starts.
-  if (auto read = read_requests(op); !read) halt(std::move(read).error());
-  do {
+  {
     const Vigil vigil(setup_, journal_,
                       {[this](Error error) { halt(std::move(error)); },
-                       [this](const Operation& looking) { return read_requests(looking); }});
+                       [this](const Operation& looking) { return look(looking); }});
+    // What people asked while nobody was at work counts before anything starts.
+    if (auto read = read_backlog(op); !read) halt(std::move(read).error());
     drive_on(op);
-  } while (stays(op));  // what was asked while we ended was accepted: it is done, too
+  }
   auto left = finish(op);
   journal_.on_written({});
   return left;
@@ -49,7 +53,7 @@ std::optional<Error> Drive::run(const Operation& op) {
 void Drive::drive_on(const Operation& op) {
   for (;;) {
     start_ready(op);
-    if (running_.empty() && !stays(op)) return;
+    if (running_.empty() && !stays(op) && nothing_more_was_asked(op)) return;
     setup_.around.observer->at_work(running_.size());
     wait_for_news();
   }
@@ -73,51 +77,61 @@ void Drive::heed(const Changes& changes) {
   if (changes.whole) undoing_ = !changes.view.to_undo.empty();
 }
 
+// Again from the top when a person was heard meanwhile: what was decided may be wrong now.
 void Drive::start_ready(const Operation& op) {
-  {
-    MutexLock lock(mutex_);
-    if (stopping_) return;
-  }
-  heed(ledger_.take_changes());
-  skip_lost();
-  if (undoing_) undo_ready(op);
-  while (running_.size() < setup_.running_at_most) {
-    const auto next = frontier_.to_start();
-    if (!next) break;
-    start(op, plan_.steps[*next], Way::forward);
-    frontier_.set(*next, plan::StepPhase::running);
+  for (bool up_to_date = false; !up_to_date;) {
+    if (stopping(op)) return;
+    heed(ledger_.take_changes());
+    if (ledger_.cancelled()) return;
+    up_to_date = skip_lost() && undo_ready(op) && go_forward(op);
   }
   tell_who_is_awaited(frontier_.awaits());
 }
 
-void Drive::skip_lost() {
+bool Drive::skip_lost() {
   while (const auto lost = frontier_.to_skip()) {
     const std::string &step = plan_.steps[lost->step].name, &needs = plan_.steps[lost->needs].name;
-    ledger_.note(event::skipped(step, needs));
+    if (!ledger_.note_unless_asked(event::skipped(step, needs))) return false;
     setup_.around.observer->step_skipped(step, needs);
     frontier_.set(lost->step, plan::StepPhase::skipped);
   }
+  return true;
 }
 
 // Looks at the whole plan each time: a person asked for it, and few steps are undone at once.
-void Drive::undo_ready(const Operation& op) {
+bool Drive::undo_ready(const Operation& op) {
+  if (!undoing_) return true;
   const plan::RunView now = view();
   undoing_ = !now.to_undo.empty();
   for (const std::string& name : plan::next_actions(plan_, now).undo) {
-    if (running_.size() >= setup_.running_at_most) return;
+    if (running_.size() >= setup_.running_at_most) return true;
     const std::size_t step = *graph_.place(name);
-    start(op, plan_.steps[step], Way::back);
+    if (!start(op, plan_.steps[step], Way::back)) return false;
     frontier_.set(step, plan::StepPhase::running);
   }
+  return true;
 }
 
-void Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
-  std::stop_source stop;
-  {
-    MutexLock lock(mutex_);
-    if (stopping_) return;
-    stops_[node.name] = stop;
+bool Drive::go_forward(const Operation& op) {
+  while (running_.size() < setup_.running_at_most) {
+    const auto next = frontier_.to_start();
+    if (!next) return true;
+    if (!start(op, plan_.steps[*next], Way::forward)) return false;
+    frontier_.set(*next, plan::StepPhase::running);
   }
+  return true;
+}
+
+// From then on whoever judges a request knows that the step is at work.
+bool Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
+  std::stop_source stop;
+  bool stopping = false;
+  const bool up_to_date = ledger_.unless_asked([&] {
+    MutexLock lock(mutex_);
+    stopping = stopping_;
+    if (!stopping) stops_[node.name] = stop;
+  });
+  if (!up_to_date || stopping) return up_to_date;
   const Operation limited{op.clock, stop.get_token(), op.deadline};
   running_[node.name] = std::jthread([this, limited, &node, way] {
     StepLife life(setup_.around, ledger_, *faults_, guards_, node);
@@ -128,13 +142,15 @@ void Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
     ended_.push_back(node.name);
     changed_.notify_all();
   });
+  return true;
 }
 
 void Drive::tell_who_is_awaited(const std::vector<std::size_t>& steps) {
+  std::erase_if(told_, [&](std::size_t step) { return std::ranges::count(steps, step) == 0; });
   for (const std::size_t place : steps) {
+    if (!told_.insert(place).second) continue;
     const plan::StepNode& node = plan_.steps[place];
     const std::string& name = node.name;
-    if (!told_.insert(name).second) continue;
     const StepState step = ledger_.step(name);
     if (step.awaits.ns == 0) ledger_.note(event::awaits(name));
     setup_.around.observer->step_awaits(name, gate_text(node, step, setup_.around.clock->wall()),
@@ -142,24 +158,42 @@ void Drive::tell_who_is_awaited(const std::vector<std::size_t>& steps) {
   }
 }
 
+bool Drive::stopping(const Operation& op) const {
+  MutexLock lock(mutex_);
+  return stopping_ || op.stop.stop_requested();
+}
+
 // Whether there is a reason to go on although nothing is at work. The vigil may have taken a
 // request since we looked what may start: then there is something to do again, and its news is on
 // the way.
-bool Drive::stays(const Operation& op) {
-  {
-    MutexLock lock(mutex_);
-    if (stopping_) return false;
-  }
-  if (setup_.heartbeat_period.count() == 0 || op.stop.stop_requested()) return false;
+bool Drive::stays(const Operation& op) const {
+  if (setup_.heartbeat_period.count() == 0 || stopping(op) || ledger_.cancelled()) return false;
   const plan::NextActions next = plan::next_actions(plan_, view());
   return !next.finished || (setup_.waits_for_people && next.waits_for_person);
+}
+
+// A last look, after which nobody is heard any more: what is asked later waits for the next driver.
+bool Drive::nothing_more_was_asked(const Operation& op) {
+  MutexLock lock(looking_);
+  hears_ = false;
+  if (setup_.heartbeat_period.count() == 0 || stopping(op)) return true;
+  const auto read = read_requests(op.within(setup_.heartbeat_period / 2));
+  static_cast<void>(read);  // what could not be read counts as asked later
+  hears_ = stays(op);
+  return !hears_;
 }
 
 void Drive::wait_for_news() {
   std::vector<std::string> ended;
   {
     MutexLock lock(mutex_);
-    while (ended_.empty() && !news_) changed_.wait(mutex_);
+    while (ended_.empty() && !news_) {
+      if (!running_.empty()) {
+        changed_.wait(mutex_);
+      } else if (!changed_.wait_for(mutex_, look_anew_after)) {
+        break;
+      }
+    }
     news_ = false;
     ended.swap(ended_);
   }
@@ -180,31 +214,75 @@ bool Drive::runs(const std::string& step) const {
   return stops_.contains(step);
 }
 
-// Called by one thread at a time: before the vigil begins, then by the vigil.
+std::map<std::string, std::stop_source> Drive::at_work() const {
+  MutexLock lock(mutex_);
+  return stops_;
+}
+
+// The vigil shows life meanwhile, however much there is to read.
+Result<void> Drive::read_backlog(const Operation& op) {
+  for (;;) {
+    const std::uint64_t read = ledger_.requests_read();
+    TRY_DO(read_requests(op));
+    if (ledger_.requests_read() == read) break;
+  }
+  MutexLock lock(looking_);
+  hears_ = true;
+  return {};
+}
+
+Result<void> Drive::look(const Operation& op) {
+  MutexLock lock(looking_);
+  return hears_ ? read_requests(op) : Result<void>();
+}
+
+// By one thread at a time. What fails is for the next look to try again.
 Result<void> Drive::read_requests(const Operation& op) {
+  TRY_DO(follow_taken(op));
   const std::uint64_t first = ledger_.requests_read();
   TRY(const auto asked,
       journal::requests_from(op, *setup_.repository, journal_.run(), first, requests_at_once));
   for (const journal::Request& request : asked) {
+    const auto before = at_work();
     auto taken = ledger_.take(op, request, [this](const std::string& step) { return runs(step); });
-    if (!taken) break;  // the next look tries again
-    taken_.push_back(*std::move(taken));
+    if (!taken) {
+      TRY_DO(follow_taken(op));
+      return fail(std::move(taken).error());
+    }
+    const auto own = before.find(taken->request.step);
+    taken_.push_back({*std::move(taken), own == before.end()
+                                             ? std::nullopt
+                                             : std::optional<std::stop_source>(own->second)});
   }
+  return follow_taken(op);
+}
+
+// Once the journal has them; until then nobody is told.
+Result<void> Drive::follow_taken(const Operation& op) {
   if (taken_.empty()) return {};
-  TRY_DO(ledger_.settle(op));  // when it cannot, the next look does
-  for (const Verdict& verdict : taken_) {
-    setup_.around.observer->asked(verdict.request.by, verdict.request.action, verdict.request.step,
-                                  verdict.why);
-    if (verdict.accepted()) follow(verdict);
+  if (auto settled = ledger_.settle(op); !settled) {
+    // That signs of life can still be left does not help: the journal takes nothing any more.
+    const bool passes =
+        is_transient(settled.error()) || settled.error().kind == Error::Kind::cancelled;
+    if (!passes) halt(settled.error());
+    return settled;
+  }
+  for (Heard& heard : taken_) {
+    const Request& request = heard.verdict.request;
+    setup_.around.observer->asked(request.by, request.action, request.step, heard.verdict.why);
+    if (heard.verdict.accepted()) follow(heard);
   }
   taken_.clear();
   return {};
 }
 
-void Drive::follow(const Verdict& verdict) {
+void Drive::follow(Heard& heard) {
+  const Verdict& verdict = heard.verdict;
   const std::string& action = verdict.request.action;
   if (action == "cancel") stop_steps();
-  if (action == "skip" || action == "retry") stop(verdict.request.step);
+  if (action == "skip") stop(verdict.request.step);
+  // Not the attempt that it has brought about.
+  if (action == "retry" && heard.at_work) heard.at_work->request_stop();
   if (action == "decline") stop_unless_begun(verdict.request.step);
   if (action == "go-back") {
     for (const plan::StepNode& node : plan_.steps) stop_unless_begun(node.name);
@@ -261,7 +339,7 @@ std::optional<Error> Drive::finish(const Operation& op) {
     static_cast<void>(said);  // then it takes a person's word
     return halted;
   }
-  const bool cancelled = ledger_.state().cancelled.has_value();
+  const bool cancelled = ledger_.cancelled();
   if (halted || (op.stop.stop_requested() && !cancelled)) {
     const auto left = leave();
     if (halted) {

@@ -35,25 +35,37 @@ class Drive {
 
  private:
   enum class Way { forward, back };
+  struct Heard {
+    Verdict verdict;
+    std::optional<std::stop_source> at_work;  // of the step that it names, before it was judged
+  };
 
   void drive_on(const Operation& op);
   plan::RunView view() const;
   void heed(const std::string& step, plan::StepPhase phase);
   void heed(const Changes& changes);
   void start_ready(const Operation& op);
-  void start(const Operation& op, const plan::StepNode& node, Way way);
-  void undo_ready(const Operation& op);
-  void skip_lost();
+  bool start(const Operation& op, const plan::StepNode& node, Way way);  // likewise
+  // These three: false when a person was heard since the changes were taken.
+  bool skip_lost();
+  bool undo_ready(const Operation& op);
+  bool go_forward(const Operation& op);
   void tell_who_is_awaited(const std::vector<std::size_t>& steps);
-  bool stays(const Operation& op);
+  bool stopping(const Operation& op) const;
+  bool stays(const Operation& op) const;
+  bool nothing_more_was_asked(const Operation& op);
   void wait_for_news();
   void wake();
 
+  Result<void> read_backlog(const Operation& op);
+  Result<void> look(const Operation& op);
   Result<void> read_requests(const Operation& op);
-  void follow(const Verdict& verdict);
+  Result<void> follow_taken(const Operation& op);
+  void follow(Heard& heard);
   void stop(const std::string& step);
   void stop_unless_begun(const std::string& step);
   bool runs(const std::string& step) const;
+  std::map<std::string, std::stop_source> at_work() const;
 
   void halt(Error error);
   void stop_steps();
@@ -74,9 +86,13 @@ class Drive {
   const std::shared_ptr<FaultPoints> faults_;
   Guards guards_;                                // of all steps
   std::map<std::string, std::jthread> running_;  // of the thread in run()
-  std::set<std::string> told_;                   // gates that the observer knows of; likewise
+  std::set<std::size_t> told_;                   // gates that the observer knows of; likewise
   bool undoing_ = false;                         // somebody wants a step undone; likewise
-  std::vector<Verdict> taken_;                   // and not followed yet; of who reads requests
+  std::vector<Heard> taken_;  // and not followed yet; of the one thread that reads requests
+
+  // The run's thread reads them first, the vigil while it hears, the run's thread at the end.
+  Mutex looking_;
+  bool hears_ GUARDED_BY(looking_) = false;
 
   mutable Mutex mutex_;
   Condition changed_;

@@ -134,6 +134,20 @@ void Ledger::note(journal::Event event) {
   write(std::move(event));
 }
 
+bool Ledger::note_unless_asked(journal::Event event) {
+  MutexLock lock(mutex_);
+  if (all_changed_) return false;
+  write(std::move(event));
+  return true;
+}
+
+bool Ledger::unless_asked(const std::function<void()>& act) {
+  MutexLock lock(mutex_);
+  if (all_changed_) return false;
+  act();
+  return true;
+}
+
 Result<void> Ledger::settle(const Operation& op) { return journal_.append(op, {}); }
 
 RunState Ledger::state() const {
@@ -159,6 +173,11 @@ plan::RunView Ledger::view() const {
 std::uint64_t Ledger::requests_read() const {
   MutexLock lock(mutex_);
   return state_.requests;
+}
+
+bool Ledger::cancelled() const {
+  MutexLock lock(mutex_);
+  return state_.cancelled.has_value();
 }
 
 Result<Verdict> Ledger::take(const Operation& op, const journal::Request& asked,

@@ -41,6 +41,10 @@ class Ledger {
 
   Result<void> record(std::vector<journal::Event> events);
   void note(journal::Event event);
+  // For what was decided by the changes that were taken last: nothing, and false, when a person has
+  // been heard since. `act` is called under the lock of the ledger.
+  bool note_unless_asked(journal::Event event);
+  bool unless_asked(const std::function<void()>& act);
   // Answers when all that was written so far is durable.  Errors: as above; cancelled.
   Result<void> settle(const Operation& op);
 
@@ -51,6 +55,7 @@ class Ledger {
   // What was recorded since the last call; all of the run the first time.
   Changes take_changes();
   std::uint64_t requests_read() const;
+  bool cancelled() const;
   // What steps may refer to now; and what this one does refer to, at the cost of just that.
   plan::Scope scope() const;
   plan::Scope scope(const plan::StepNode& step) const;
@@ -95,7 +100,7 @@ class Ledger {
   mutable Mutex mutex_;
   RunState state_ GUARDED_BY(mutex_);
   std::set<std::string> changed_ GUARDED_BY(mutex_);         // steps
-  bool all_changed_ GUARDED_BY(mutex_) = false;              // as far as we know
+  bool all_changed_ GUARDED_BY(mutex_) = true;               // as far as we know
   Value inputs_ GUARDED_BY(mutex_);                          // revealed
   Value sources_ GUARDED_BY(mutex_);                         // revealed
   std::map<std::string, Value> outputs_ GUARDED_BY(mutex_);  // revealed, of steps that are done

@@ -102,7 +102,7 @@ Result<void> prove_all_gone(const Operation& op, const TakeoverWatch& watch,
     drop_the_gone();
     for (const Suspect& suspect : suspects) {
       TRY(const auto beat, beat_of(op, watch, suspect.state.pins.run));
-      if (beat && (!suspect.beat || *beat > *suspect.beat)) return second_to(suspect.state);
+      if (beat && (!suspect.beat || *beat != *suspect.beat)) return second_to(suspect.state);
     }
   }
   return {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "run/events.h"
 #include "schema/json.h"
@@ -69,6 +70,7 @@ void on_started(StepState& step, const Event& event) {
   if (step.begin.ns == 0) step.begin = event.time;
   end_of_wait(step, event.time);
   step.started = event.time;
+  step.held_back = false;
   step.attempts = static_cast<std::uint64_t>(event.facts.integer("generation", 0));
   step.error.reset();
 }
@@ -111,6 +113,7 @@ void on_undo_failed(StepState& step, const Event& event) {
   step.undo_failed = true;
   if (!step.doubtful) step.undo_open = false;  // else it may be another's, and under way
   step.error = event::error_from(event.facts.at("error"));
+  step.held_back = step.doubtful;
 }
 
 void on_done(StepState& step, const Event& event) {
@@ -128,6 +131,7 @@ void on_failed(StepState& step, const Event& event) {
   const bool declined = step.phase == plan::StepPhase::failed;  // while it was at work
   finish(step, plan::StepPhase::failed, event);
   if (!declined) step.error = event::error_from(event.facts.at("error"));
+  step.held_back = step.doubtful && !declined;
   step.checks = checks_from(event.facts.at("checks"));
 }
 
@@ -202,8 +206,15 @@ void on_joined(RunState& state, const Event& event) {
   look_again(state);
 }
 
+// What was held back goes on.
 void clear_doubt(RunState& state) {
-  for (auto& [name, step] : state.steps) step.doubtful = false;
+  for (auto& [name, step] : state.steps) {
+    step.doubtful = false;
+    if (!std::exchange(step.held_back, false)) continue;
+    if (!step.undo_failed) step.phase = plan::StepPhase::waiting;
+    step.undo_failed = false;
+  }
+  look_again(state);
 }
 
 }  // namespace
@@ -224,6 +235,7 @@ void skip_step(StepState& step, const Deed& deed) {
   step.phase = plan::StepPhase::skipped;
   step.skipped_by = deed.by;
   step.skip_reason = deed.reason;
+  step.undo_wanted = step.undo_failed = step.held_back = false;  // the newer word counts
   end_of_wait(step, deed.time);
   step.end = deed.time;
 }
@@ -235,7 +247,7 @@ void retry_step(RunState& state, StepState& step, const Value& inputs) {
   if (again) step.phase = plan::StepPhase::waiting;
   step.skipped_by.clear();
   step.skip_reason.clear();
-  step.undo_wanted = step.undo_failed = false;
+  step.undo_wanted = step.undo_failed = step.held_back = false;
   if (inputs.is(Value::Type::map) && !inputs.map().empty()) {
     for (const auto& [name, value] : inputs.map()) state.pins.inputs.set(name, value);
     forget_approvals(state.steps);
@@ -245,6 +257,7 @@ void retry_step(RunState& state, StepState& step, const Value& inputs) {
 
 void decline_step(StepState& step, const Deed& deed) {
   step.phase = plan::StepPhase::failed;
+  step.held_back = false;
   step.approvals.clear();
   end_of_wait(step, deed.time);
   step.end = deed.time;

@@ -150,7 +150,8 @@ Result<void> StepLife::refuse_doubt(const std::string& summary) const {
                   "on it ({})",
                   node_.name, summary),
       fmt::format("make sure that it is stopped (its machine off, or its process ended), "
-                  "then: lifeboat runs release {} --reason ...",
+                  "then: lifeboat runs release {0} --reason ..., and if nobody drives the "
+                  "run any more: lifeboat recover --resume {0}",
                   context_.run()),
       Error::Code::needs_person);
 }

@@ -60,7 +60,7 @@ Result<std::string> prove_driver_gone(const Operation& op, const RunState& state
     TRY_DO(op.pause(look_every));
     if (watch.surely_gone(last)) return std::string("gone");
     TRY(const auto beat, journal::last_beat(op, *watch.repository, state.pins.run));
-    const bool lives = beat && (!first || beat->number > first->number);
+    const bool lives = beat && (!first || beat->number != first->number);
     if (!lives) continue;
     return fail(Error::Kind::conflict,
                 fmt::format("run {}: another driver is at work: {}", state.pins.run, who(last)),

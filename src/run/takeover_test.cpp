@@ -93,6 +93,27 @@ TEST(Takeover, H3WhatASilentDriverAnnouncedIsHeldBackUntilAPersonSaysThatItIsSto
   EXPECT_TRUE(engine.resume()->state.recovered());
 }
 
+TEST(Takeover, WhatWasHeldBackGoesOnWhenAPersonReleasesItWhileTheRunIsDriven) {
+  FakeEngine engine(9);
+  auto plan = net_only();
+  plan.steps.front().on_failure = plan::OnFailure::go_on;
+  plan.steps.push_back(effect_node("disk", effect_config("y"), {"net"}));
+  plan.steps.back().needs.clear();
+  fall_silent(engine, plan);
+  engine.world.set_hook("disk", [&](const Operation& op, const std::string& verb) -> Result<void> {
+    if (verb != "verify") return {};
+    Request word;
+    word.action = "release";
+    word.by = "carol@host";
+    word.reason = "I pulled its plug";
+    EXPECT_TRUE(engine.ask(word));
+    return op.proceed();
+  });
+  const auto done = engine.resume();
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_TRUE(done->state.recovered()) << last_line(make_report(*done));
+}
+
 TEST(Takeover, WhatTheTargetItselfRefusesToASecondHandIsNotHeldBack) {
   FakeEngine engine(2);
   auto fenced = effect_type(engine.world, engine.random);

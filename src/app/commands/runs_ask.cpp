@@ -99,6 +99,10 @@ Result<Value> other_inputs(const Operation& op, repo::Repository& repository,
 }
 
 // What became of the request; nothing when nobody has read it in time.
+bool is_driven(const run::RunState& state) {
+  return !state.end && !state.drivers.empty() && !state.drivers.back().left;
+}
+
 Result<std::optional<run::Deed>> answer_to(const Operation& op, run::Follower& follower,
                                            std::uint64_t number) {
   const auto end = op.clock->boot() + answer_wait;
@@ -107,9 +111,7 @@ Result<std::optional<run::Deed>> answer_to(const Operation& op, run::Follower& f
     const auto& deeds = follower.state().deeds;
     const auto deed = std::ranges::find(deeds, number, &run::Deed::request);
     if (deed != deeds.end()) return std::optional(*deed);
-    const run::RunState& state = follower.state();
-    const bool driven = !state.end && !state.drivers.empty() && !state.drivers.back().left;
-    if (!driven || op.clock->boot() >= end) return std::optional<run::Deed>();
+    if (!is_driven(follower.state()) || op.clock->boot() >= end) return std::optional<run::Deed>();
     TRY_DO(op.pause(look_every));
   }
 }
@@ -130,8 +132,15 @@ Result<int> tell_answer(const Operation& op, Program& program, run::Follower& fo
   table.rows.push_back({what, deed ? "taken by the driver" : "waits for a driver"});
   program.terminal().show("RunRequest", document, table);
   if (!deed) {
-    program.terminal().say("Nobody drives the run now; whoever goes on with it reads this first: " +
-                           resume_command(program, follower.state().pins.run));
+    const run::RunState& state = follower.state();
+    const std::string resume = resume_command(program, state.pins.run);
+    program.terminal().say(
+        is_driven(state)
+            ? fmt::format(
+                  "Its driver has not answered within {}; it may be slow, or gone. It reads "
+                  "this when it looks; whoever goes on instead reads it first: {}",
+                  human_duration(answer_wait), resume)
+            : "Nobody drives the run now; whoever goes on with it reads this first: " + resume);
   }
   return 0;
 }
