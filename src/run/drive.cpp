@@ -42,7 +42,8 @@ std::optional<Error> Drive::run(const Operation& op) {
                       {[this](Error error) { halt(std::move(error)); },
                        [this](const Operation& looking) { return look(looking); }});
     // What people asked while nobody was at work counts before anything starts.
-    if (auto read = read_backlog(op); !read) halt(std::move(read).error());
+    const auto read = read_backlog(op);
+    if (!read && !op.stop.stop_requested()) halt(read.error());
     drive_on(op);
   }
   auto left = finish(op);
@@ -83,9 +84,8 @@ void Drive::start_ready(const Operation& op) {
     if (stopping(op)) return;
     heed(ledger_.take_changes());
     if (ledger_.cancelled()) return;
-    up_to_date = skip_lost() && undo_ready(op) && go_forward(op);
+    up_to_date = skip_lost() && undo_ready(op) && go_forward(op) && tell_who_is_awaited();
   }
-  tell_who_is_awaited(frontier_.awaits());
 }
 
 bool Drive::skip_lost() {
@@ -145,17 +145,21 @@ bool Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
   return true;
 }
 
-void Drive::tell_who_is_awaited(const std::vector<std::size_t>& steps) {
+bool Drive::tell_who_is_awaited() {
+  const std::vector<std::size_t> steps = frontier_.awaits();
   std::erase_if(told_, [&](std::size_t step) { return std::ranges::count(steps, step) == 0; });
   for (const std::size_t place : steps) {
-    if (!told_.insert(place).second) continue;
     const plan::StepNode& node = plan_.steps[place];
     const std::string& name = node.name;
     const StepState step = ledger_.step(name);
-    if (step.awaits.ns == 0) ledger_.note(event::awaits(name));
+    const bool began = step.awaits.ns != 0;
+    if (began && told_.contains(place)) continue;
+    if (!began && !ledger_.note_unless_asked(event::awaits(name))) return false;
+    told_.insert(place);
     setup_.around.observer->step_awaits(name, gate_text(node, step, setup_.around.clock->wall()),
                                         node.approve->reason);
   }
+  return true;
 }
 
 bool Drive::stopping(const Operation& op) const {
@@ -174,10 +178,9 @@ bool Drive::stays(const Operation& op) const {
 
 // A last look, after which nobody is heard any more: what is asked later waits for the next driver.
 bool Drive::nothing_more_was_asked(const Operation& op) {
-  MutexLock lock(looking_);
-  hears_ = false;
   if (setup_.heartbeat_period.count() == 0 || stopping(op)) return true;
-  const auto read = read_requests(op.within(setup_.heartbeat_period / 2));
+  MutexLock lock(looking_);
+  const auto read = read_all_requests(op.within(setup_.heartbeat_period / 2));
   static_cast<void>(read);  // what could not be read counts as asked later
   hears_ = stays(op);
   return !hears_;
@@ -209,26 +212,26 @@ void Drive::wake() {
   changed_.notify_all();
 }
 
-bool Drive::runs(const std::string& step) const {
+std::optional<std::stop_source> Drive::at_work(const std::string& step) const {
   MutexLock lock(mutex_);
-  return stops_.contains(step);
-}
-
-std::map<std::string, std::stop_source> Drive::at_work() const {
-  MutexLock lock(mutex_);
-  return stops_;
+  const auto found = stops_.find(step);
+  return found == stops_.end() ? std::nullopt : std::optional(found->second);
 }
 
 // The vigil shows life meanwhile, however much there is to read.
 Result<void> Drive::read_backlog(const Operation& op) {
-  for (;;) {
-    const std::uint64_t read = ledger_.requests_read();
-    TRY_DO(read_requests(op));
-    if (ledger_.requests_read() == read) break;
-  }
+  TRY_DO(read_all_requests(op));
   MutexLock lock(looking_);
   hears_ = true;
   return {};
+}
+
+Result<void> Drive::read_all_requests(const Operation& op) {
+  for (;;) {
+    const std::uint64_t read = ledger_.requests_read();
+    TRY_DO(read_requests(op));
+    if (ledger_.requests_read() == read) return {};
+  }
 }
 
 Result<void> Drive::look(const Operation& op) {
@@ -243,16 +246,15 @@ Result<void> Drive::read_requests(const Operation& op) {
   TRY(const auto asked,
       journal::requests_from(op, *setup_.repository, journal_.run(), first, requests_at_once));
   for (const journal::Request& request : asked) {
-    const auto before = at_work();
-    auto taken = ledger_.take(op, request, [this](const std::string& step) { return runs(step); });
+    const auto taken = ledger_.take(
+        op, request, [this](const std::string& step) { return at_work(step).has_value(); },
+        [this](const Verdict& verdict) {
+          taken_.push_back({verdict, at_work(verdict.request.step)});
+        });
     if (!taken) {
       TRY_DO(follow_taken(op));
-      return fail(std::move(taken).error());
+      return fail(taken.error());
     }
-    const auto own = before.find(taken->request.step);
-    taken_.push_back({*std::move(taken), own == before.end()
-                                             ? std::nullopt
-                                             : std::optional<std::stop_source>(own->second)});
   }
   return follow_taken(op);
 }
@@ -280,9 +282,9 @@ void Drive::follow(Heard& heard) {
   const Verdict& verdict = heard.verdict;
   const std::string& action = verdict.request.action;
   if (action == "cancel") stop_steps();
-  if (action == "skip") stop(verdict.request.step);
-  // Not the attempt that it has brought about.
-  if (action == "retry" && heard.at_work) heard.at_work->request_stop();
+  // Not the attempt that a retry has brought about since.
+  const bool stops = action == "skip" || action == "retry";
+  if (stops && heard.at_work) heard.at_work->request_stop();
   if (action == "decline") stop_unless_begun(verdict.request.step);
   if (action == "go-back") {
     for (const plan::StepNode& node : plan_.steps) stop_unless_begun(node.name);

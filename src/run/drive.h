@@ -45,12 +45,12 @@ class Drive {
   void heed(const std::string& step, plan::StepPhase phase);
   void heed(const Changes& changes);
   void start_ready(const Operation& op);
-  bool start(const Operation& op, const plan::StepNode& node, Way way);  // likewise
-  // These three: false when a person was heard since the changes were taken.
+  // False when a person was heard since the changes were taken.
   bool skip_lost();
   bool undo_ready(const Operation& op);
   bool go_forward(const Operation& op);
-  void tell_who_is_awaited(const std::vector<std::size_t>& steps);
+  bool start(const Operation& op, const plan::StepNode& node, Way way);
+  bool tell_who_is_awaited();
   bool stopping(const Operation& op) const;
   bool stays(const Operation& op) const;
   bool nothing_more_was_asked(const Operation& op);
@@ -58,14 +58,14 @@ class Drive {
   void wake();
 
   Result<void> read_backlog(const Operation& op);
+  Result<void> read_all_requests(const Operation& op);
   Result<void> look(const Operation& op);
   Result<void> read_requests(const Operation& op);
   Result<void> follow_taken(const Operation& op);
   void follow(Heard& heard);
   void stop(const std::string& step);
   void stop_unless_begun(const std::string& step);
-  bool runs(const std::string& step) const;
-  std::map<std::string, std::stop_source> at_work() const;
+  std::optional<std::stop_source> at_work(const std::string& step) const;
 
   void halt(Error error);
   void stop_steps();
@@ -90,7 +90,8 @@ class Drive {
   bool undoing_ = false;                         // somebody wants a step undone; likewise
   std::vector<Heard> taken_;  // and not followed yet; of the one thread that reads requests
 
-  // The run's thread reads them first, the vigil while it hears, the run's thread at the end.
+  // The run's thread reads them first, the vigil while it hears, the run's thread at the end. Held
+  // while the store is read: what it keeps waiting is the end of the run, or the vigil's next look.
   Mutex looking_;
   bool hears_ GUARDED_BY(looking_) = false;
 

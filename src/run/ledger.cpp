@@ -181,7 +181,8 @@ bool Ledger::cancelled() const {
 }
 
 Result<Verdict> Ledger::take(const Operation& op, const journal::Request& asked,
-                             const std::function<bool(const std::string& step)>& running) {
+                             const std::function<bool(const std::string& step)>& running,
+                             const std::function<void(const Verdict& verdict)>& judged) {
   const GetSecret get = [&](const std::string& handle) { return journal_.get_secret(op, handle); };
   const auto inputs = revealed(inputs_of(asked), get, launcher_);
   if (!inputs && passes(inputs.error())) return fail(inputs.error());
@@ -194,6 +195,7 @@ Result<Verdict> Ledger::take(const Operation& op, const journal::Request& asked,
   if (verdict.accepted() && inputs && inputs->is(Value::Type::map)) {
     for (const auto& [name, value] : inputs->map()) inputs_.set(name, value);
   }
+  judged(verdict);
   return verdict;
 }
 

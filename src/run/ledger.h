@@ -63,10 +63,11 @@ class Ledger {
 
   // Judges what a person asks, and writes words and verdict; the state follows it, and steps are
   // given the inputs that it gives. Nobody is to be told before settle().
-  // `running` is called under the lock of the ledger.
+  // Both functions are called under the lock of the ledger: `judged` once the verdict is written.
   // Errors: unavailable, cancelled (of the vault); nothing was written then.
   Result<Verdict> take(const Operation& op, const journal::Request& asked,
-                       const std::function<bool(const std::string& step)>& running);
+                       const std::function<bool(const std::string& step)>& running,
+                       const std::function<void(const Verdict& verdict)>& judged);
   // Announces the change of a step that is approved still, durable when it answers: of this and a
   // person's decline the one is before the other.  Errors: as record(); denied.
   Result<void> announce(const plan::StepNode& step, std::uint64_t generation);

@@ -1,5 +1,6 @@
 // What people ask while a step is at work, or while its undoing is; and what they said before the
 // run became another one.
+#include <mutex>
 #include <thread>
 
 #include "run/engine.h"
@@ -160,6 +161,138 @@ TEST(Midway, AnUndoOfASilentDriverIsHeldBackUntilAPersonSaysThatItIsStopped) {
   }
   ASSERT_TRUE(engine.ask(request("release", "", "carol@host")));
   EXPECT_EQ(engine.resume()->state.step("net").phase, plan::StepPhase::undone);
+}
+
+// Something is asked in the middle of a decision of the driver.
+class AsksAtASkip final : public Observer {
+ public:
+  explicit AsksAtASkip(std::function<void()> act) : act_(std::move(act)) {}
+  void step_skipped(const std::string&, const std::string&) override {
+    std::call_once(once_, act_);
+  }
+
+ private:
+  const std::function<void()> act_;
+  std::once_flag once_;
+};
+
+// `net` is done; `app` fails, so that `needs` is lost and `dns` may start, both at once.
+plan::Plan loses_a_step() {
+  auto spoilt = effect_node("app", effect_config("y"), {"net"});
+  spoilt.config.set("spoil", true);
+  spoilt.on_failure = plan::OnFailure::go_on;
+  auto lost = effect_node("needs", effect_config("${app.value}"), {"app"});
+  lost.needs = {"app"};
+  return plan_of({effect_node("net", effect_config("x")), spoilt, lost,
+                  effect_node("dns", effect_config("z"), {"app", "net"})});
+}
+
+void ask_and_wait(FakeEngine& engine, const std::string& action, const std::string& step) {
+  ASSERT_TRUE(engine.ask(request(action, step, "carol@host")));
+  const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
+  while (std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
+}
+
+TEST(Midway, AnUndoThatIsAcceptedBeforeAStepStartsIsDoneAndTheStepDoesNotStart) {
+  FakeEngine engine(15);
+  engine.heartbeat_period = unhurried;
+  AsksAtASkip asks([&] { ask_and_wait(engine, "undo", "net"); });
+  engine.observer = &asks;
+  const auto ended = engine.begin(loses_a_step());
+  ASSERT_TRUE(ended) << ended.error().what;
+  EXPECT_EQ(ended->state.deeds.back().why, "");
+  EXPECT_EQ(ended->state.step("net").phase, plan::StepPhase::undone);
+  EXPECT_EQ(ended->state.step("dns").phase, plan::StepPhase::waiting);
+  EXPECT_TRUE(engine.world.effect("dns").run.empty());
+}
+
+// Whatever a person says of a step at work counts, also when the step ends by itself just then.
+TEST(Midway, H8WhatIsSaidOfAStepThatFailsMeanwhileHasTheLastWord) {
+  for (const std::string action : {"skip", "retry"}) {
+    FakeEngine engine(19);
+    engine.heartbeat_period = unhurried;
+    std::atomic<int> tried = 0;
+    engine.world.set_hook("net", [&](const Operation&, const std::string& verb) -> Result<void> {
+      if (verb != "apply" || tried++ > 0) return {};
+      ask_and_wait(engine, action, "net");
+      return fail(Error::Kind::invalid, "not today");
+    });
+    const auto ended = engine.begin(plan_of({effect_node("net", effect_config("x"))}));
+    ASSERT_TRUE(ended) << ended.error().what;
+    EXPECT_EQ(ended->state.step("net").phase,
+              action == "skip" ? plan::StepPhase::skipped : plan::StepPhase::done);
+  }
+}
+
+TEST(Midway, AStepThatEndsWithTheInputsOfBeforeIsTriedAgainWithTheOthers) {
+  FakeEngine engine(20);
+  engine.heartbeat_period = unhurried;
+  auto plan = plan_of({effect_node("dns", effect_config("in ${inputs.zone}"))});
+  plan.inputs = {{"zone", shape::string(), "", Value(), false}};
+  auto pins = engine.pins(plan);
+  pins.inputs.set("zone", "old");
+  std::atomic<int> tried = 0;
+  engine.world.set_hook("dns", [&](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "verify" || tried++ > 0) return {};
+    auto other = request("retry", "dns", "carol@host");
+    other.inputs.set("zone", "new");
+    EXPECT_TRUE(engine.ask(other));
+    const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
+    while (std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
+    return {};
+  });
+  const auto ended = engine.begin(engine.op(), pins);
+  ASSERT_TRUE(ended) << ended.error().what;
+  EXPECT_EQ(ended->state.deeds.back().why, "");
+  EXPECT_GT(ended->state.step("dns").attempts, 1U);
+}
+
+TEST(Midway, WhatIsAskedWhenTheLastStepFailedIsHeard) {
+  class AsksAtTheEnd final : public Observer {
+   public:
+    explicit AsksAtTheEnd(FakeEngine& engine) : engine_(engine) {}
+    void step_failed(const std::string& step, const Error&) override {
+      std::call_once(once_, [&] {
+        engine_.world.set_hook("net", {});
+        EXPECT_TRUE(engine_.ask(request("retry", step, "carol@host")));
+      });
+    }
+
+   private:
+    FakeEngine& engine_;
+    std::once_flag once_;
+  };
+  FakeEngine engine(16);
+  engine.heartbeat_period = unhurried;
+  engine.world.set_hook("net", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "apply") return {};
+    return fail(Error::Kind::invalid, "not today");
+  });
+  AsksAtTheEnd asks(engine);
+  engine.observer = &asks;
+  const auto done = engine.begin(plan_of({effect_node("net", effect_config("x"))}));
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_TRUE(done->state.recovered());
+}
+
+TEST(Midway, WhoSkipsAStepWhoseUndoFailedHasTheLastWord) {
+  FakeEngine engine(18);
+  auto app = effect_node("app", effect_config("y"), {"net"});
+  app.config.set("spoil", true);
+  const auto plan = plan_of({effect_node("net", effect_config("x")), app});
+  ASSERT_FALSE(engine.begin(plan)->state.recovered());
+  engine.world.set_hook("net", [](const Operation&, const std::string& verb) -> Result<void> {
+    if (verb != "undo") return {};
+    return fail(Error::Kind::invalid, "it does not let go");
+  });
+  ASSERT_TRUE(engine.ask(request("undo", "net", "carol@host")));
+  EXPECT_EQ(engine.resume()->state.step("net").phase, plan::StepPhase::failed);
+  engine.world.set_hook("net", {});
+  ASSERT_TRUE(engine.ask(request("skip", "net", "carol@host")));
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_EQ(engine.resume()->state.step("net").phase, plan::StepPhase::skipped);
+  }
+  EXPECT_TRUE(engine.world.effect("net").done);
 }
 
 }  // namespace

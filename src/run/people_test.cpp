@@ -367,77 +367,6 @@ TEST(People, H8AStepThatHangsCanBeSkippedOrTriedAgain) {
   }
 }
 
-// Something is asked in the middle of a decision of the driver.
-class AsksAtASkip final : public Observer {
- public:
-  explicit AsksAtASkip(std::function<void()> act) : act_(std::move(act)) {}
-  void step_skipped(const std::string&, const std::string&) override {
-    std::call_once(once_, act_);
-  }
-
- private:
-  const std::function<void()> act_;
-  std::once_flag once_;
-};
-
-// `net` is done; `app` fails, so that `needs` is lost and `dns` may start, both at once.
-plan::Plan loses_a_step() {
-  auto spoilt = effect_node("app", effect_config("y"), {"net"});
-  spoilt.config.set("spoil", true);
-  spoilt.on_failure = plan::OnFailure::go_on;
-  auto lost = effect_node("needs", effect_config("${app.value}"), {"app"});
-  lost.needs = {"app"};
-  return plan_of({effect_node("net", effect_config("x")), spoilt, lost,
-                  effect_node("dns", effect_config("z"), {"app", "net"})});
-}
-
-void ask_and_wait(FakeEngine& engine, const std::string& action, const std::string& step) {
-  ASSERT_TRUE(engine.ask(request(action, step, "carol@host")));
-  const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
-  while (std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
-}
-
-TEST(People, AnUndoThatIsAcceptedBeforeAStepStartsIsDoneAndTheStepDoesNotStart) {
-  FakeEngine engine(15);
-  engine.heartbeat_period = unhurried;
-  AsksAtASkip asks([&] { ask_and_wait(engine, "undo", "net"); });
-  engine.observer = &asks;
-  const auto ended = engine.begin(loses_a_step());
-  ASSERT_TRUE(ended) << ended.error().what;
-  EXPECT_EQ(last_why(ended), "");
-  EXPECT_EQ(phase(ended, "net"), plan::StepPhase::undone);
-  EXPECT_EQ(phase(ended, "dns"), plan::StepPhase::waiting);
-  EXPECT_TRUE(engine.world.effect("dns").run.empty());
-}
-
-TEST(People, WhatIsAskedWhenTheLastStepFailedIsHeard) {
-  class AsksAtTheEnd final : public Observer {
-   public:
-    explicit AsksAtTheEnd(FakeEngine& engine) : engine_(engine) {}
-    void step_failed(const std::string& step, const Error&) override {
-      std::call_once(once_, [&] {
-        engine_.world.set_hook("net", {});
-        EXPECT_TRUE(engine_.ask(request("retry", step, "carol@host")));
-      });
-    }
-
-   private:
-    FakeEngine& engine_;
-    std::once_flag once_;
-  };
-  FakeEngine engine(16);
-  engine.heartbeat_period = unhurried;
-  engine.world.set_hook("net", [](const Operation&, const std::string& verb) -> Result<void> {
-    if (verb != "apply") return {};
-    return fail(Error::Kind::invalid, "not today");
-  });
-  AsksAtTheEnd asks(engine);
-  engine.observer = &asks;
-  const auto done = engine.begin(plan_of({effect_node("net", effect_config("x"))}));
-  ASSERT_TRUE(done) << done.error().what;
-  EXPECT_TRUE(done->state.recovered()) << last_why(done);
-}
-
 TEST(People, ADriverThatWaitsWhileItsJournalTakesNothingAnyMoreStopsAndSaysSo) {
   FakeEngine engine(17);
   // Each time that the journal tries again virtual time goes on by a second.
@@ -455,26 +384,6 @@ TEST(People, ADriverThatWaitsWhileItsJournalTakesNothingAnyMoreStopsAndSaysSo) {
   ASSERT_TRUE(outcome) << outcome.error().what;
   ASSERT_TRUE(outcome->halted);
   EXPECT_EQ(outcome->halted->effective_code(), Error::Code::no_space) << outcome->halted->what;
-}
-
-TEST(People, WhoSkipsAStepWhoseUndoFailedHasTheLastWord) {
-  FakeEngine engine(18);
-  auto app = effect_node("app", effect_config("y"), {"net"});
-  app.config.set("spoil", true);
-  const auto plan = plan_of({effect_node("net", effect_config("x")), app});
-  ASSERT_FALSE(engine.begin(plan)->state.recovered());
-  engine.world.set_hook("net", [](const Operation&, const std::string& verb) -> Result<void> {
-    if (verb != "undo") return {};
-    return fail(Error::Kind::invalid, "it does not let go");
-  });
-  ASSERT_TRUE(engine.ask(request("undo", "net", "carol@host")));
-  EXPECT_EQ(phase(engine.resume(), "net"), plan::StepPhase::failed);
-  engine.world.set_hook("net", {});
-  ASSERT_TRUE(engine.ask(request("skip", "net", "carol@host")));
-  for (int again = 0; again < 2; ++again) {
-    EXPECT_EQ(phase(engine.resume(), "net"), plan::StepPhase::skipped);
-  }
-  EXPECT_TRUE(engine.world.effect("net").done);
 }
 
 plan::Plan plan_with_input() {

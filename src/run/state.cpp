@@ -66,11 +66,16 @@ void end_of_wait(StepState& step, WallTime now) {
   step.awaits = {};
 }
 
+// With this a step refuses what is in doubt (run/step_life.h), and with nothing else.
+bool refuses_doubt(const std::optional<Error>& error) {
+  return error && error->kind == Error::Kind::conflict && error->code == Error::Code::needs_person;
+}
+
 void on_started(StepState& step, const Event& event) {
   if (step.begin.ns == 0) step.begin = event.time;
   end_of_wait(step, event.time);
   step.started = event.time;
-  step.held_back = false;
+  step.held_back = step.retried = step.other_inputs = false;
   step.attempts = static_cast<std::uint64_t>(event.facts.integer("generation", 0));
   step.error.reset();
 }
@@ -94,10 +99,12 @@ void on_stopped(StepState& step, const Event& event) {
   const bool by_a_person =
       step.phase == plan::StepPhase::skipped || step.phase == plan::StepPhase::failed;
   finish(step, by_a_person ? step.phase : plan::StepPhase::waiting, event);
+  step.retried = step.other_inputs = false;
 }
 
+// Whoever wanted it retried or skipped while it was being undone has the last word.
 void on_undone(StepState& step, const Event& event) {
-  finish(step, plan::StepPhase::undone, event);
+  finish(step, step.undo_wanted ? plan::StepPhase::undone : step.phase, event);
   step.undo_wanted = step.undo_failed = step.undo_open = step.intent_open = step.applied =
       step.doubtful = false;
   step.approvals.clear();  // of what is no more
@@ -109,16 +116,19 @@ void on_undone(StepState& step, const Event& event) {
 
 // It is not tried again by itself: a person has to look.
 void on_undo_failed(StepState& step, const Event& event) {
-  finish(step, plan::StepPhase::failed, event);
-  step.undo_failed = true;
+  finish(step, step.undo_wanted ? plan::StepPhase::failed : step.phase, event);
   if (!step.doubtful) step.undo_open = false;  // else it may be another's, and under way
+  if (!step.undo_wanted) return;
   step.error = event::error_from(event.facts.at("error"));
-  step.held_back = step.doubtful;
+  const bool doubted = refuses_doubt(step.error);
+  step.held_back = doubted && step.doubtful;
+  step.undo_failed = !doubted || step.doubtful;  // else it was released meanwhile
 }
 
 void on_done(StepState& step, const Event& event) {
-  finish(step, plan::StepPhase::done, event);
-  step.intent_open = step.undo_open = step.doubtful = false;
+  // A person gave it other inputs while it came to its end with the old ones.
+  finish(step, step.other_inputs ? plan::StepPhase::waiting : plan::StepPhase::done, event);
+  step.intent_open = step.undo_open = step.doubtful = step.retried = step.other_inputs = false;
   step.checks = checks_from(event.facts.at("checks"));
   step.outputs = event.facts.at("outputs");
   step.losses = texts(event.facts.at("losses"));
@@ -127,12 +137,19 @@ void on_done(StepState& step, const Event& event) {
   step.error.reset();
 }
 
+// What a person said of it while it was at work (declined, skipped, retried) counts for more.
 void on_failed(StepState& step, const Event& event) {
-  const bool declined = step.phase == plan::StepPhase::failed;  // while it was at work
-  finish(step, plan::StepPhase::failed, event);
-  if (!declined) step.error = event::error_from(event.facts.at("error"));
-  step.held_back = step.doubtful && !declined;
+  const plan::StepPhase said = step.phase;
+  const auto error = event::error_from(event.facts.at("error"));
+  const bool released = refuses_doubt(error) && !step.doubtful;
+  const bool waits = said == plan::StepPhase::waiting && (step.retried || released);
+  const bool fails = said != plan::StepPhase::skipped && !waits;
+  finish(step, fails ? plan::StepPhase::failed : said, event);
+  step.retried = step.other_inputs = false;
   step.checks = checks_from(event.facts.at("checks"));
+  if (said == plan::StepPhase::failed || !fails) return;
+  step.error = error;
+  step.held_back = refuses_doubt(error);
 }
 
 void on_retry(StepState& step, const Event& event) {
@@ -211,7 +228,7 @@ void clear_doubt(RunState& state) {
   for (auto& [name, step] : state.steps) {
     step.doubtful = false;
     if (!std::exchange(step.held_back, false)) continue;
-    if (!step.undo_failed) step.phase = plan::StepPhase::waiting;
+    if (!step.undo_wanted) step.phase = plan::StepPhase::waiting;
     step.undo_failed = false;
   }
   look_again(state);
@@ -245,11 +262,13 @@ void retry_step(RunState& state, StepState& step, const Value& inputs) {
                      step.phase == plan::StepPhase::skipped ||
                      step.phase == plan::StepPhase::undone;
   if (again) step.phase = plan::StepPhase::waiting;
+  step.retried = step.started.ns != 0;  // it may come to its end before it is stopped
   step.skipped_by.clear();
   step.skip_reason.clear();
   step.undo_wanted = step.undo_failed = step.held_back = false;
   if (inputs.is(Value::Type::map) && !inputs.map().empty()) {
     for (const auto& [name, value] : inputs.map()) state.pins.inputs.set(name, value);
+    step.other_inputs = step.retried;
     forget_approvals(state.steps);
   }
   look_again(state);

@@ -107,7 +107,9 @@ struct StepState {
   bool undo_open = false;  // an undo was announced, and its end is not recorded
   // A driver that may still be at work announced a change, or to take one back.
   bool doubtful = false;
-  bool held_back = false;                   // it, or its undo, failed while it was in doubt
+  bool held_back = false;  // it failed, or its undo, for being in doubt
+  // While it was at work a person wanted it tried again, and with other inputs.
+  bool retried = false, other_inputs = false;
   std::map<std::string, std::string> kept;  // name of a kept secret -> handle
 };
 

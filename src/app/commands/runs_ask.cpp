@@ -98,11 +98,11 @@ Result<Value> other_inputs(const Operation& op, repo::Repository& repository,
   });
 }
 
-// What became of the request; nothing when nobody has read it in time.
 bool is_driven(const run::RunState& state) {
   return !state.end && !state.drivers.empty() && !state.drivers.back().left;
 }
 
+// What became of the request; nothing when nobody has read it in time.
 Result<std::optional<run::Deed>> answer_to(const Operation& op, run::Follower& follower,
                                            std::uint64_t number) {
   const auto end = op.clock->boot() + answer_wait;
