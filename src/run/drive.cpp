@@ -125,13 +125,13 @@ bool Drive::go_forward(const Operation& op) {
 // From then on whoever judges a request knows that the step is at work.
 bool Drive::start(const Operation& op, const plan::StepNode& node, Way way) {
   std::stop_source stop;
-  bool stopping = false;
+  bool too_late = false;
   const bool up_to_date = ledger_.unless_asked([&] {
     MutexLock lock(mutex_);
-    stopping = stopping_;
-    if (!stopping) stops_[node.name] = stop;
+    too_late = stopping_;
+    if (!too_late) stops_[node.name] = stop;
   });
-  if (!up_to_date || stopping) return up_to_date;
+  if (!up_to_date || too_late) return up_to_date;
   const Operation limited{op.clock, stop.get_token(), op.deadline};
   running_[node.name] = std::jthread([this, limited, &node, way] {
     StepLife life(setup_.around, ledger_, *faults_, guards_, node);
@@ -167,18 +167,23 @@ bool Drive::stopping(const Operation& op) const {
   return stopping_ || op.stop.stop_requested();
 }
 
+// What people ask can still make a difference to this driver.
+bool Drive::listens(const Operation& op) const {
+  return setup_.heartbeat_period.count() != 0 && !stopping(op);
+}
+
 // Whether there is a reason to go on although nothing is at work. The vigil may have taken a
 // request since we looked what may start: then there is something to do again, and its news is on
 // the way.
 bool Drive::stays(const Operation& op) const {
-  if (setup_.heartbeat_period.count() == 0 || stopping(op) || ledger_.cancelled()) return false;
+  if (!listens(op) || ledger_.cancelled()) return false;
   const plan::NextActions next = plan::next_actions(plan_, view());
   return !next.finished || (setup_.waits_for_people && next.waits_for_person);
 }
 
 // A last look, after which nobody is heard any more: what is asked later waits for the next driver.
 bool Drive::nothing_more_was_asked(const Operation& op) {
-  if (setup_.heartbeat_period.count() == 0 || stopping(op)) return true;
+  if (!listens(op)) return true;
   MutexLock lock(looking_);
   const auto read = read_all_requests(op.within(setup_.heartbeat_period / 2));
   static_cast<void>(read);  // what could not be read counts as asked later
@@ -292,16 +297,11 @@ void Drive::follow(Heard& heard) {
   wake();
 }
 
-void Drive::stop(const std::string& step) {
-  MutexLock lock(mutex_);
-  const auto found = stops_.find(step);
-  if (found != stops_.end()) found->second.request_stop();
-}
-
 // A change that was announced comes to its end; so does what is being undone.
 void Drive::stop_unless_begun(const std::string& step) {
   const StepState state = ledger_.step(step);
-  if (!state.intent_open && !state.undo_wanted) stop(step);
+  if (state.intent_open || state.undo_wanted) return;
+  if (auto own = at_work(step)) own->request_stop();
 }
 
 // This driver can or may not write the journal any more: all its steps are to stop.

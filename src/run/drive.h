@@ -52,6 +52,7 @@ class Drive {
   bool start(const Operation& op, const plan::StepNode& node, Way way);
   bool tell_who_is_awaited();
   bool stopping(const Operation& op) const;
+  bool listens(const Operation& op) const;
   bool stays(const Operation& op) const;
   bool nothing_more_was_asked(const Operation& op);
   void wait_for_news();
@@ -63,7 +64,6 @@ class Drive {
   Result<void> read_requests(const Operation& op);
   Result<void> follow_taken(const Operation& op);
   void follow(Heard& heard);
-  void stop(const std::string& step);
   void stop_unless_begun(const std::string& step);
   std::optional<std::stop_source> at_work(const std::string& step) const;
 

@@ -5,9 +5,11 @@
 // Threads: one call at a time, unless a test lets two drivers fight on purpose.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "base/fake_clock.h"
 #include "crypt/operator_key.h"
@@ -94,6 +96,14 @@ class FakeEngine {
     request.by = by;
     if (now) request.subject = subject_of(now->state, step);
     return ask(std::move(request));
+  }
+
+  // Until a driver has taken something that was asked, or `operation` is over.
+  void await_taken(const Operation& operation) {
+    const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
+    while (operation.proceed() && std::ranges::none_of(events(), taken)) {
+      std::this_thread::yield();
+    }
   }
 
   Operation op() { return {&clock}; }

@@ -189,8 +189,7 @@ plan::Plan loses_a_step() {
 
 void ask_and_wait(FakeEngine& engine, const std::string& action, const std::string& step) {
   ASSERT_TRUE(engine.ask(request(action, step, "carol@host")));
-  const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
-  while (std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
+  engine.await_taken(engine.op());
 }
 
 TEST(Midway, AnUndoThatIsAcceptedBeforeAStepStartsIsDoneAndTheStepDoesNotStart) {
@@ -237,8 +236,7 @@ TEST(Midway, AStepThatEndsWithTheInputsOfBeforeIsTriedAgainWithTheOthers) {
     auto other = request("retry", "dns", "carol@host");
     other.inputs.set("zone", "new");
     EXPECT_TRUE(engine.ask(other));
-    const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
-    while (std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
+    engine.await_taken(engine.op());
     return {};
   });
   const auto ended = engine.begin(engine.op(), pins);

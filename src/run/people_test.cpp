@@ -101,8 +101,7 @@ TEST(Gate, AnApprovalThatComesWhileTheDriverSaysThatItWaitsIsNotMissed) {
     engine.waits_for_people = waits;
     Acts approver([&] {
       ASSERT_TRUE(engine.approve("dns", "alice"));
-      const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
-      while (std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
+      engine.await_taken(engine.op());
     });
     engine.observer = &approver;
     const auto done = engine.begin(patient(gated_plan()));
@@ -289,8 +288,7 @@ TEST(People, APausedRunStartsNothingUntilItIsLetGoOn) {
   engine.world.set_hook("net", [&](const Operation& op, const std::string& verb) -> Result<void> {
     if (verb != "apply") return {};
     EXPECT_TRUE(engine.ask(request("pause", "", "carol@host")));
-    const auto taken = [](const journal::Event& event) { return event.kind == "request.taken"; };
-    while (op.proceed() && std::ranges::none_of(engine.events(), taken)) std::this_thread::yield();
+    engine.await_taken(op);
     return op.proceed();
   });
   const auto plan = plan_of(

@@ -35,10 +35,6 @@ bool same_recovery(const Pins& one, const Pins& other) {
          public_part(one.inputs) == public_part(other.inputs);
 }
 
-bool at_work(const RunState& run) {
-  return !run.end && !run.drivers.empty() && !run.drivers.back().left;
-}
-
 // The run, when it is the same recovery as ours. What cannot be read is for `lifeboat check` to
 // tell, and drives nothing.
 Result<std::optional<RunState>> rival(const Operation& op, repo::Repository& repository,
@@ -133,7 +129,7 @@ Result<Rivals> refuse_rivals(const Operation& op, const TakeoverWatch& watch, co
     TRY(auto other, rival(op, *watch.repository, name, pins));
     if (!other) continue;
     seen.drivers[name] = other->drivers.size();
-    if (at_work(*other)) suspects.push_back({*std::move(other), {}});
+    if (other->driven()) suspects.push_back({*std::move(other), {}});
   }
   TRY_DO(prove_all_gone(op, watch, suspects));
   for (const Suspect& suspect : suspects) {
@@ -154,7 +150,7 @@ Result<void> outrank_rivals(const Operation& op, const TakeoverWatch& watch, con
     return found == records.end() ? 0 : found->slot;
   };
   const auto joined_since = [&](const std::optional<RunState>& other) {
-    if (!other || !at_work(*other)) return false;
+    if (!other || !other->driven()) return false;
     const auto before = seen.drivers.find(other->pins.run);
     return before == seen.drivers.end() || other->drivers.size() > before->second;
   };

@@ -54,6 +54,7 @@ void finish(StepState& step, plan::StepPhase phase, const Event& event) {
   step.phase = phase;
   if (step.started.ns != 0) step.work.push_back({step.started, event.time});
   step.started = {};
+  step.retried = step.other_inputs = false;
   step.end = event.time;
   step.took = std::chrono::nanoseconds(added(step.took.count(), event.facts.integer("took_ns", 0)));
 }
@@ -99,7 +100,6 @@ void on_stopped(StepState& step, const Event& event) {
   const bool by_a_person =
       step.phase == plan::StepPhase::skipped || step.phase == plan::StepPhase::failed;
   finish(step, by_a_person ? step.phase : plan::StepPhase::waiting, event);
-  step.retried = step.other_inputs = false;
 }
 
 // Whoever wanted it retried or skipped while it was being undone has the last word.
@@ -128,7 +128,7 @@ void on_undo_failed(StepState& step, const Event& event) {
 void on_done(StepState& step, const Event& event) {
   // A person gave it other inputs while it came to its end with the old ones.
   finish(step, step.other_inputs ? plan::StepPhase::waiting : plan::StepPhase::done, event);
-  step.intent_open = step.undo_open = step.doubtful = step.retried = step.other_inputs = false;
+  step.intent_open = step.undo_open = step.doubtful = false;
   step.checks = checks_from(event.facts.at("checks"));
   step.outputs = event.facts.at("outputs");
   step.losses = texts(event.facts.at("losses"));
@@ -145,7 +145,6 @@ void on_failed(StepState& step, const Event& event) {
   const bool waits = said == plan::StepPhase::waiting && (step.retried || released);
   const bool fails = said != plan::StepPhase::skipped && !waits;
   finish(step, fails ? plan::StepPhase::failed : said, event);
-  step.retried = step.other_inputs = false;
   step.checks = checks_from(event.facts.at("checks"));
   if (said == plan::StepPhase::failed || !fails) return;
   step.error = error;

@@ -161,6 +161,8 @@ struct RunState {
   std::vector<Deed> deeds;
 
   const StepState& step(const std::string& name) const;  // an untouched one when unknown
+  // By what it says of itself: its driver may be dead all the same.
+  bool driven() const { return !end && !drivers.empty() && !drivers.back().left; }
   // Every step of the plan is done, something was checked, and every check was green: by this a run
   // ends as done or failed.
   bool proven() const;

@@ -102,11 +102,7 @@ TEST(Takeover, WhatWasHeldBackGoesOnWhenAPersonReleasesItWhileTheRunIsDriven) {
   fall_silent(engine, plan);
   engine.world.set_hook("disk", [&](const Operation& op, const std::string& verb) -> Result<void> {
     if (verb != "verify") return {};
-    Request word;
-    word.action = "release";
-    word.by = "carol@host";
-    word.reason = "I pulled its plug";
-    EXPECT_TRUE(engine.ask(word));
+    EXPECT_TRUE(engine.ask(request("release", "", "carol@host")));
     return op.proceed();
   });
   const auto done = engine.resume();

@@ -98,10 +98,6 @@ Result<Value> other_inputs(const Operation& op, repo::Repository& repository,
   });
 }
 
-bool is_driven(const run::RunState& state) {
-  return !state.end && !state.drivers.empty() && !state.drivers.back().left;
-}
-
 // What became of the request; nothing when nobody has read it in time.
 Result<std::optional<run::Deed>> answer_to(const Operation& op, run::Follower& follower,
                                            std::uint64_t number) {
@@ -111,7 +107,7 @@ Result<std::optional<run::Deed>> answer_to(const Operation& op, run::Follower& f
     const auto& deeds = follower.state().deeds;
     const auto deed = std::ranges::find(deeds, number, &run::Deed::request);
     if (deed != deeds.end()) return std::optional(*deed);
-    if (!is_driven(follower.state()) || op.clock->boot() >= end) return std::optional<run::Deed>();
+    if (!follower.state().driven() || op.clock->boot() >= end) return std::optional<run::Deed>();
     TRY_DO(op.pause(look_every));
   }
 }
@@ -135,7 +131,7 @@ Result<int> tell_answer(const Operation& op, Program& program, run::Follower& fo
     const run::RunState& state = follower.state();
     const std::string resume = resume_command(program, state.pins.run);
     program.terminal().say(
-        is_driven(state)
+        state.driven()
             ? fmt::format(
                   "Its driver has not answered within {}; it may be slow, or gone. It reads "
                   "this when it looks; whoever goes on instead reads it first: {}",
